@@ -1,0 +1,24 @@
+using System.ComponentModel;
+
+namespace Q4Gen.Kernels;
+
+/// <summary>All kernels of one shape; generated code derives from it and registers it.</summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public abstract class KernelFamily(Linear4BitShape shape)
+{
+    private Linear4BitKernel? _best;
+
+    /// <summary>The shape.</summary>
+    public Linear4BitShape Shape { get; } = shape;
+
+    /// <summary>The kernel for the best instruction set that this processor has.</summary>
+    public Linear4BitKernel Best => _best ??= CreateBest();
+
+    /// <summary>The kernel for one instruction set, or null where this processor lacks it or the shape has none for it.</summary>
+    public abstract Linear4BitKernel? Create(KernelIsa isa);
+
+    /// <summary>Creates the kernel for the best instruction set that this processor has.</summary>
+    protected virtual Linear4BitKernel CreateBest() =>
+        Create(KernelIsa.Avx512) ?? Create(KernelIsa.Avx2) ?? Create(KernelIsa.Vector128) ?? Create(KernelIsa.Scalar)
+            ?? throw new InvalidOperationException($"The kernel family of {Shape} has no scalar kernel.");
+}

@@ -1,0 +1,202 @@
+using System.Runtime.InteropServices;
+using Q4Gen.Kernels;
+using Q4Gen.Loading;
+using Q4Gen.Packing;
+using Q4Gen.Reference;
+using Q4Gen.Threading;
+
+namespace Q4Gen;
+
+/// <summary>
+/// A linear layer with 4-bit weights: <c>y[…, out] = x[…, in] · W[out, in]ᵀ + b[out]</c>, where
+/// <c>W[o, k] = (nibble[o, k] − 8) · scale[o, k / group]</c>.
+/// </summary>
+/// <remarks>
+/// Immutable: any number of threads may call <see cref="Forward(ReadOnlySpan{float}, Span{float})"/> at once, which
+/// allocates nothing and takes no lock. The weights lie in native memory; <see cref="Dispose()"/> frees them as soon as
+/// no call is in flight and no clone uses them.
+/// </remarks>
+public partial class Linear4Bit : IDisposable
+{
+    private readonly PackedWeights _weights;
+    private readonly WeightsLease _lease;
+    private readonly Linear4BitKernel _kernel;
+
+    /// <summary>Packs a layer from memory.</summary>
+    /// <param name="inFeatures">Input features; positive and even.</param>
+    /// <param name="outFeatures">Output features; positive.</param>
+    /// <param name="group">Columns that share a scale; positive.</param>
+    /// <param name="weight4Bit">Packed weights <c>[out, in/2]</c>: byte i of a row holds column 2i in its low nibble, 2i+1 in its high one.</param>
+    /// <param name="scales4Bit">Scales <c>[out, ceil(in/group)]</c>; finite.</param>
+    /// <param name="bias">Bias <c>[out]</c>, finite; empty for none.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A feature count or the group is not positive, or In is odd.</exception>
+    /// <exception cref="ArgumentException">A span has the wrong length, or a scale or bias is not finite.</exception>
+    public Linear4Bit(
+        int inFeatures,
+        int outFeatures,
+        int group,
+        ReadOnlySpan<byte> weight4Bit,
+        ReadOnlySpan<Half> scales4Bit,
+        ReadOnlySpan<float> bias = default)
+        : this(
+            KernelRegistry.Find(new Linear4BitShape(inFeatures, outFeatures, group)),
+            PanelPacker.Pack(new Linear4BitShape(inFeatures, outFeatures, group), weight4Bit, scales4Bit, bias))
+    {
+    }
+
+    /// <summary>For generated layer classes: a layer over packed weights, run by a family of kernels of the same shape.</summary>
+    protected Linear4Bit(KernelFamily family, PackedWeights weights)
+        : this(family.Best, weights)
+    {
+    }
+
+    internal Linear4Bit(Linear4BitKernel kernel, PackedWeights weights)
+    {
+        if (kernel.Shape != weights.Shape)
+        {
+            throw new ArgumentException($"Weights of {weights.Shape} cannot run on kernels of {kernel.Shape}.", nameof(weights));
+        }
+
+        _weights = weights;
+        _kernel = kernel;
+        _lease = new WeightsLease(weights);
+    }
+
+    /// <summary>Input features.</summary>
+    public int In => _weights.Shape.In;
+
+    /// <summary>Output features.</summary>
+    public int Out => _weights.Shape.Out;
+
+    /// <summary>Columns that share one scale.</summary>
+    public int Group => _weights.Shape.Group;
+
+    /// <summary>In, Out and Group together.</summary>
+    public Linear4BitShape Shape => _weights.Shape;
+
+    /// <summary>Whether the layer adds a bias.</summary>
+    public bool HasBias => _weights.HasBias;
+
+    /// <summary>Bytes of native memory that the packed weights, scales and bias take.</summary>
+    public long ByteLength => _weights.ByteLength;
+
+    /// <summary>What computes this layer: its name, its instruction set, and whether the compiler emitted it for this shape.</summary>
+    public KernelInfo Kernel => new(_kernel.Name, _kernel.Isa, _kernel.IsGenerated);
+
+    /// <summary>For generated layer classes: the weights, to share with a clone.</summary>
+    protected PackedWeights SharedWeights
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_lease.IsClosed, this);
+            return _weights;
+        }
+    }
+
+    /// <summary>Loads the layer named <paramref name="prefix"/>: <c>{prefix}.weight_4bit</c>, <c>.scales_4bit</c> and, where there is one, <c>.bias</c>.</summary>
+    /// <param name="weights">Where the tensors are.</param>
+    /// <param name="prefix">Name of the layer in the source, without the last dot.</param>
+    /// <param name="group">
+    /// Columns that share a scale. Where null: the source's own <c>group_size</c>, else in / groups when that divides,
+    /// else the one size of 32, 64, 128 and 256 that gives as many groups, else an error that asks for it.
+    /// </param>
+    /// <exception cref="WeightFormatException">A tensor is missing, or has the wrong type, shape or values.</exception>
+    public static Linear4Bit Load(IWeightSource weights, string prefix, int? group = null)
+    {
+        PackedWeights packed = LayerLoader.Load(weights, prefix, group);
+        return new Linear4Bit(KernelRegistry.Find(packed.Shape), packed);
+    }
+
+    /// <summary>Loads the layer named <paramref name="prefix"/> from tensors in memory; as <see cref="Load"/>.</summary>
+    /// <exception cref="WeightFormatException">A tensor is missing, or has the wrong type, shape or values.</exception>
+    public static Linear4Bit LoadDirect(IReadOnlyDictionary<string, WeightTensor> tensors, string prefix, int? group = null) =>
+        Load(new TensorDictionary(tensors), prefix, group);
+
+    /// <summary>Computes <c>y = x · Wᵀ + b</c> for any number of rows.</summary>
+    /// <param name="x">Row-major <c>[rows, in]</c>; finite results need |x| below 2⁹⁶.</param>
+    /// <param name="y">Row-major <c>[rows, out]</c>: at least that long; what lies behind is left alone.</param>
+    /// <exception cref="ArgumentException">x is no whole number of rows, y is too short, or they overlap.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public unsafe void Forward(ReadOnlySpan<float> x, Span<float> y)
+    {
+        int rows = CheckRows(x, y);
+        bool leased = false;
+        try
+        {
+            AddLease(ref leased);
+            fixed (float* xPointer = x, yPointer = y)
+            {
+                if (rows != 0)
+                {
+                    Execution.Run(_kernel, _weights.Call(xPointer, yPointer, rows));
+                }
+            }
+        }
+        finally
+        {
+            if (leased)
+            {
+                _lease.DangerousRelease();
+            }
+        }
+    }
+
+    /// <summary>
+    /// The same result the plain way, to read and to compare with: dequantises W to float32, then multiplies with
+    /// products summed in float64. Slow, and allocates.
+    /// </summary>
+    /// <inheritdoc cref="Forward(ReadOnlySpan{float}, Span{float})"/>
+    public void ForwardUnpack(ReadOnlySpan<float> x, Span<float> y)
+    {
+        int rows = CheckRows(x, y);
+        bool leased = false;
+        try
+        {
+            AddLease(ref leased);
+            Unpacked.Forward(_weights, x, y[..(rows * Out)]);
+        }
+        finally
+        {
+            if (leased)
+            {
+                _lease.DangerousRelease();
+            }
+        }
+    }
+
+    /// <summary>A second layer on the same weights, which live until both are disposed.</summary>
+    public Linear4Bit Clone() => new(_kernel, SharedWeights);
+
+    /// <summary>
+    /// A clone that runs the kernel of one instruction set, for tests and comparisons; null where this processor lacks
+    /// it or the shape has no kernel for it.
+    /// </summary>
+    public Linear4Bit? CloneFor(KernelIsa isa)
+    {
+        PackedWeights weights = SharedWeights;
+        return KernelRegistry.Find(weights.Shape).Create(isa) is { } kernel ? new Linear4Bit(kernel, weights) : null;
+    }
+
+    /// <summary>Frees the native memory, once calls in flight are over and clones disposed. Later calls throw.</summary>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Releases the layer's hold on its weights.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _lease.Dispose();
+        }
+    }
+
+    private void AddLease(ref bool leased)
+    {
+        // The handle's own exception would name the handle.
+        ObjectDisposedException.ThrowIf(_lease.IsClosed, this);
+        _lease.DangerousAddRef(ref leased);
+    }
+}

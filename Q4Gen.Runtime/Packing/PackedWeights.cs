@@ -1,0 +1,95 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using Q4Gen.Format;
+
+namespace Q4Gen.Kernels;
+
+/// <summary>
+/// The weights of one layer in panel layout, in one block of aligned native memory: words, scales, bias. Immutable once
+/// filled, shared by a layer and its clones, and freed when the last of them lets go.
+/// </summary>
+[EditorBrowsable(EditorBrowsableState.Never)]
+public sealed unsafe class PackedWeights
+{
+    private const nuint Alignment = 4096;
+
+    private readonly long _scalesOffset;
+    private readonly long _biasOffset;
+    private nint _memory;
+    private int _references;
+
+    /// <summary>
+    /// Allocates, and fills what no row of the matrix will cover with zero weights, scales and biases. Words that
+    /// reach past the last column are the packer's.
+    /// </summary>
+    /// <exception cref="OutOfMemoryException">There is no such block of native memory.</exception>
+    internal PackedWeights(Linear4BitShape shape, bool hasBias)
+    {
+        shape.Validate();
+        Shape = shape;
+        HasBias = hasBias;
+        _scalesOffset = AlignUp(shape.PackedWeightBytes);
+        _biasOffset = _scalesOffset + AlignUp(shape.PackedScaleBytes);
+        ByteLength = _biasOffset + AlignUp((long)shape.Panels * PanelLayout.PanelRows * sizeof(float));
+        _memory = (nint)NativeMemory.AlignedAlloc((nuint)ByteLength, Alignment);
+        GC.AddMemoryPressure(ByteLength);
+        if (shape.Out % PanelLayout.PanelRows != 0)
+        {
+            // Only the last panel has rows that no data will reach.
+            new Span<uint>(Words(shape.Panels - 1), shape.Steps * PanelLayout.StepWords).Fill(PanelLayout.ZeroWord);
+            new Span<short>(Scales(shape.Panels - 1), shape.Groups * PanelLayout.PanelRows).Clear();
+        }
+
+        NativeMemory.Clear(Bias, (nuint)(ByteLength - _biasOffset));
+    }
+
+    /// <summary>Frees what nobody released.</summary>
+    ~PackedWeights() => Free();
+
+    /// <summary>The layer's shape.</summary>
+    public Linear4BitShape Shape { get; }
+
+    /// <summary>Whether the layer declares a bias.</summary>
+    public bool HasBias { get; }
+
+    /// <summary>Bytes of native memory.</summary>
+    public long ByteLength { get; }
+
+    /// <summary>The bias, padded to whole panels.</summary>
+    internal float* Bias => (float*)(_memory + (nint)_biasOffset);
+
+    /// <summary>The words of a panel, <c>[step][16]</c>.</summary>
+    internal uint* Words(int panel) => (uint*)_memory + (nint)panel * Shape.Steps * PanelLayout.StepWords;
+
+    /// <summary>The scale bits of a panel, <c>[group][16]</c>.</summary>
+    internal short* Scales(int panel) =>
+        (short*)(_memory + (nint)_scalesOffset) + (nint)panel * Shape.Groups * PanelLayout.PanelRows;
+
+    /// <summary>A kernel call on these weights; the caller holds a reference to them until the call is over.</summary>
+    internal KernelCall Call(float* x, float* y, int rows) => new(x, y, rows, Words(0), Scales(0), Bias);
+
+    /// <summary>Counts one more layer.</summary>
+    internal void AddReference() => Interlocked.Increment(ref _references);
+
+    /// <summary>Counts one layer less; the last one frees.</summary>
+    internal void Release()
+    {
+        if (Interlocked.Decrement(ref _references) == 0)
+        {
+            Free();
+            GC.SuppressFinalize(this);
+        }
+    }
+
+    private static long AlignUp(long bytes) => (bytes + 63) & ~63L;
+
+    private void Free()
+    {
+        nint memory = Interlocked.Exchange(ref _memory, 0);
+        if (memory != 0)
+        {
+            NativeMemory.AlignedFree((void*)memory);
+            GC.RemoveMemoryPressure(ByteLength);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+
+namespace Q4Gen;
+
+/// <summary>
+/// A tensor as a weight source hands it out: element type, shape and raw little-endian bytes, which may lie in managed
+/// memory or in a mapped file and are never copied here.
+/// </summary>
+public sealed unsafe class WeightTensor
+{
+    private readonly ReadOnlyMemory<byte> _memory;
+    private readonly byte* _pointer;
+    private readonly long _length;
+    private readonly Action? _check;
+
+    /// <summary>A tensor over managed memory.</summary>
+    /// <param name="type">Element type.</param>
+    /// <param name="shape">Sizes, outermost first; empty for a scalar.</param>
+    /// <param name="data">Exactly <c>product(shape) × element size</c> bytes.</param>
+    /// <exception cref="ArgumentException">The shape has a negative size, or its bytes are not those of <paramref name="data"/>.</exception>
+    public WeightTensor(TensorType type, ReadOnlySpan<long> shape, ReadOnlyMemory<byte> data)
+    {
+        Type = type;
+        Shape = shape.ToArray();
+        _memory = data;
+        _length = data.Length;
+        if (!TryCountBytes(type, shape, out long expected) || expected != data.Length)
+        {
+            throw new ArgumentException(
+                $"A {type} tensor of shape {DescribeShape(shape)} takes {expected} bytes, but {data.Length} were given.", nameof(data));
+        }
+    }
+
+    /// <summary>A tensor over mapped memory that the source keeps alive; <paramref name="check"/> runs before each access.</summary>
+    internal WeightTensor(TensorType type, long[] shape, byte* pointer, long length, Action? check)
+    {
+        Type = type;
+        Shape = shape;
+        _pointer = pointer;
+        _length = length;
+        _check = check;
+    }
+
+    /// <summary>Element type.</summary>
+    public TensorType Type { get; }
+
+    /// <summary>Sizes, outermost first.</summary>
+    public IReadOnlyList<long> Shape { get; }
+
+    /// <summary>Size of the data in bytes.</summary>
+    public long ByteLength => _length;
+
+    /// <summary>Number of elements.</summary>
+    public long ElementCount => _length / ElementSize(Type);
+
+    /// <summary>A part of the raw little-endian bytes.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The part is not inside the tensor.</exception>
+    public ReadOnlySpan<byte> Bytes(long offset, int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, _length - length);
+        _check?.Invoke();
+        return _pointer != null ? new ReadOnlySpan<byte>(_pointer + offset, length) : _memory.Span.Slice((int)offset, length);
+    }
+
+    /// <summary>An F32 tensor that copies <paramref name="values"/>.</summary>
+    public static WeightTensor FromSingle(ReadOnlySpan<float> values, params ReadOnlySpan<long> shape) =>
+        new(TensorType.F32, shape, MemoryMarshal.AsBytes(values).ToArray());
+
+    /// <summary>An F16 tensor that copies <paramref name="values"/>.</summary>
+    public static WeightTensor FromHalf(ReadOnlySpan<Half> values, params ReadOnlySpan<long> shape) =>
+        new(TensorType.F16, shape, MemoryMarshal.AsBytes(values).ToArray());
+
+    /// <summary>A U8 tensor that copies <paramref name="values"/>.</summary>
+    public static WeightTensor FromByte(ReadOnlySpan<byte> values, params ReadOnlySpan<long> shape) =>
+        new(TensorType.U8, shape, values.ToArray());
+
+    /// <summary>Elements <c>offset … offset + destination.Length − 1</c> as float32; F32, F16 and BF16 tensors only.</summary>
+    /// <exception cref="NotSupportedException">The tensor has another element type.</exception>
+    public void ReadSingle(long offset, Span<float> destination)
+    {
+        int size = ElementSize(Type);
+        ReadOnlySpan<byte> bytes = Bytes(checked(offset * size), checked(destination.Length * size));
+        switch (Type)
+        {
+            case TensorType.F32:
+                bytes.CopyTo(MemoryMarshal.AsBytes(destination));
+                break;
+            case TensorType.F16:
+                TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(bytes), destination);
+                break;
+            case TensorType.BF16:
+                ReadOnlySpan<ushort> upper = MemoryMarshal.Cast<byte, ushort>(bytes);
+                for (int i = 0; i < upper.Length; i++)
+                {
+                    destination[i] = BitConverter.UInt32BitsToSingle((uint)upper[i] << 16);
+                }
+
+                break;
+            default:
+                throw new NotSupportedException($"A {Type} tensor cannot be read as float32; F32, F16 and BF16 can.");
+        }
+    }
+
+    /// <summary>All elements as float32; F32, F16 and BF16 tensors only.</summary>
+    /// <exception cref="NotSupportedException">The tensor has another element type.</exception>
+    public float[] ToSingleArray()
+    {
+        var values = new float[checked((int)ElementCount)];
+        ReadSingle(0, values);
+        return values;
+    }
+
+    /// <summary><c>F16 [11008, 32]</c>.</summary>
+    public override string ToString() => $"{Type} {DescribeShape(Shape.ToArray())}";
+
+    /// <summary>Bytes an element of <paramref name="type"/> takes.</summary>
+    public static int ElementSize(TensorType type) => type switch
+    {
+        TensorType.F64 or TensorType.I64 or TensorType.U64 => 8,
+        TensorType.F32 or TensorType.I32 or TensorType.U32 => 4,
+        TensorType.F16 or TensorType.BF16 or TensorType.I16 or TensorType.U16 => 2,
+        TensorType.U8 or TensorType.I8 or TensorType.Bool or TensorType.F8E4M3 or TensorType.F8E5M2 => 1,
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a tensor type."),
+    };
+
+    internal static string DescribeShape(ReadOnlySpan<long> shape) => $"[{string.Join(", ", shape.ToArray())}]";
+
+    /// <summary>The bytes of a shape; false where a size is negative or the product overflows.</summary>
+    internal static bool TryCountBytes(TensorType type, ReadOnlySpan<long> shape, out long bytes)
+    {
+        bytes = ElementSize(type);
+        foreach (long size in shape)
+        {
+            if (size < 0)
+            {
+                return false;
+            }
+
+            Int128 product = (Int128)bytes * size;
+            if (product > long.MaxValue)
+            {
+                return false;
+            }
+
+            bytes = (long)product;
+        }
+
+        return true;
+    }
+}
