@@ -39,18 +39,6 @@ public class LayerLoaderTests
         AssertHolds(layer, tensors, "p", 128, bias: true);
     }
 
-    [Fact]
-    public void LoadingKeepsNoManagedCopy()
-    {
-        using var folder = new TemporaryFolder();
-        SafetensorsWriter.Write(folder["f"], Layer("p", 4096, 4096, 128));
-        using SafetensorsFile file = SafetensorsFile.Open(folder["f"]);
-        Linear4Bit.Load(file, "p").Dispose();
-        long before = GC.GetTotalAllocatedBytes(precise: true);
-        Linear4Bit.Load(file, "p").Dispose();
-        Assert.InRange(GC.GetTotalAllocatedBytes(precise: true) - before, 0, 1 << 20);
-    }
-
     // In, scales a row, group_size in the metadata, said by the caller; the group of the layer.
     [Theory]
     [InlineData(4096, 32, null, null, 128)]
