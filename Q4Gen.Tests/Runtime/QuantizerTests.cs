@@ -217,6 +217,18 @@ public sealed class QuantizerTests
     }
 
     [Fact]
+    public void AFileThatIsClosedMeanwhileIsOneClearError()
+    {
+        using var folder = new TemporaryFolder();
+        WeightTensor matrix = WeightTensor.FromSingle(Linear4BitSample.Input(4096 * 128), 4096, 128);
+        SafetensorsWriter.Write(folder["model.safetensors"], [KeyValuePair.Create("w", matrix)]);
+        using SafetensorsFile file = SafetensorsFile.Open(folder["model.safetensors"]);
+        Assert.True(file.TryGet("w", out WeightTensor? mapped));
+        Assert.Throws<ObjectDisposedException>(() => Linear4BitQuantizer.Quantize(
+            mapped, 64, new Collect(_ => file.Dispose()), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
     public void WhatAProgressHandlerThrowsArrivesAsItIs() => Assert.Throws<InvalidTimeZoneException>(() => Linear4BitQuantizer.Quantize(
         WeightTensor.FromSingle(Linear4BitSample.Input(4096 * 128), 4096, 128), 64, new Collect(_ => throw new InvalidTimeZoneException()), TestContext.Current.CancellationToken));
 
