@@ -66,7 +66,7 @@ public sealed unsafe class PackedWeights
         (short*)(_memory + (nint)_scalesOffset) + (nint)panel * Shape.Groups * PanelLayout.PanelRows;
 
     /// <summary>A kernel call on these weights; the caller holds a reference to them until the call is over.</summary>
-    internal KernelCall Call(float* x, float* y, int rows) => new(x, y, rows, Words(0), Scales(0), Bias);
+    internal KernelCall Call(float* x, float* y, int rows) => new(x, y, rows, (int*)Words(0), Scales(0), Bias);
 
     /// <summary>Counts one more layer.</summary>
     internal void AddReference() => Interlocked.Increment(ref _references);
