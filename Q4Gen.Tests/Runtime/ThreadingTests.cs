@@ -87,7 +87,7 @@ public sealed class ThreadingTests : IDisposable
         using var stop = new CancellationTokenSource();
         Task[] callers =
         [
-            .. Enumerable.Range(0, 4).Select(_ => Task.Run(() =>
+            .. Enumerable.Range(0, 4).Select(_ => RunOnOwnThread(() =>
             {
                 do
                 {
@@ -177,7 +177,7 @@ public sealed class ThreadingTests : IDisposable
             int refused = 0;
             Task[] callers =
             [
-                .. Enumerable.Range(0, 4).Select(_ => Task.Run(() =>
+                .. Enumerable.Range(0, 4).Select(_ => RunOnOwnThread(() =>
                 {
                     try
                     {
@@ -217,6 +217,10 @@ public sealed class ThreadingTests : IDisposable
         layer.Forward(x, y);
         return y;
     }
+
+    /// <summary>For callers that go on until told otherwise: they would keep the thread pool from telling them.</summary>
+    private static Task RunOnOwnThread(Action action) =>
+        Task.Factory.StartNew(action, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private static void AssertSameBits(float[] expected, float[] actual, string what) =>
         Assert.True(expected.AsSpan().SequenceEqual(actual), $"{what}: other bits.");
