@@ -1,4 +1,5 @@
-using System.Runtime.InteropServices;
+using System.Globalization;
+using System.Runtime.CompilerServices;
 using Q4Gen.Kernels;
 using Q4Gen.Loading;
 using Q4Gen.Packing;
@@ -88,8 +89,7 @@ public partial class Linear4Bit : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_lease.IsClosed, this);
-            return _weights;
+            return _lease.IsClosed ? throw WeightsLease.Disposed(this) : _weights;
         }
     }
 
@@ -117,72 +117,65 @@ public partial class Linear4Bit : IDisposable
     /// <param name="y">Row-major <c>[rows, out]</c>: at least that long; what lies behind is left alone.</param>
     /// <exception cref="ArgumentException">x is no whole number of rows, y is too short, or they overlap.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    [OverloadResolutionPriority(1)] // An array converts to tensor spans too.
     public unsafe void Forward(ReadOnlySpan<float> x, Span<float> y)
     {
         int rows = CheckRows(x, y);
-        bool leased = false;
-        try
+        using WeightsLease.Use use = _lease.Enter(this);
+        if (rows != 0)
         {
-            AddLease(ref leased);
             fixed (float* xPointer = x, yPointer = y)
             {
-                if (rows != 0)
-                {
-                    Execution.Run(_kernel, _weights.Call(xPointer, yPointer, rows));
-                }
-            }
-        }
-        finally
-        {
-            if (leased)
-            {
-                _lease.DangerousRelease();
+                Execution.Run(_kernel, _weights.Call(xPointer, yPointer, rows));
             }
         }
     }
 
     /// <summary>
-    /// The same result the plain way, to read and to compare with: dequantises W to float32, then multiplies with
-    /// products summed in float64. Slow, and allocates.
+    /// The same result the plain way, to read and to compare with: dequantises W, then multiplies with products summed
+    /// in float64. Slow, and allocates.
     /// </summary>
     /// <inheritdoc cref="Forward(ReadOnlySpan{float}, Span{float})"/>
+    [OverloadResolutionPriority(1)]
     public void ForwardUnpack(ReadOnlySpan<float> x, Span<float> y)
     {
         int rows = CheckRows(x, y);
-        bool leased = false;
-        try
-        {
-            AddLease(ref leased);
-            Unpacked.Forward(_weights, x, y[..(rows * Out)]);
-        }
-        finally
-        {
-            if (leased)
-            {
-                _lease.DangerousRelease();
-            }
-        }
+        using WeightsLease.Use use = _lease.Enter(this);
+        Unpacked.Forward(_weights, x, y[..(rows * Out)]);
     }
 
     /// <summary>A second layer on the same weights, which live until both are disposed.</summary>
-    public Linear4Bit Clone() => new(_kernel, SharedWeights);
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public Linear4Bit Clone()
+    {
+        using WeightsLease.Use use = _lease.Enter(this);
+        return new Linear4Bit(_kernel, _weights);
+    }
 
     /// <summary>
     /// A clone that runs the kernel of one instruction set, for tests and comparisons; null where this processor lacks
     /// it or the shape has no kernel for it.
     /// </summary>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public Linear4Bit? CloneFor(KernelIsa isa)
     {
-        PackedWeights weights = SharedWeights;
-        return KernelRegistry.Find(weights.Shape).Create(isa) is { } kernel ? new Linear4Bit(kernel, weights) : null;
+        using WeightsLease.Use use = _lease.Enter(this);
+        return KernelRegistry.Find(Shape).Create(isa) is { } kernel ? new Linear4Bit(kernel, _weights) : null;
     }
 
-    /// <summary>Frees the native memory, once calls in flight are over and clones disposed. Later calls throw.</summary>
+    /// <summary>
+    /// Frees the native memory once calls in flight are over and clones disposed. Later calls throw; a second
+    /// <see cref="Dispose()"/> does nothing.
+    /// </summary>
     public void Dispose()
     {
         Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>Class, shape, bias, bytes and kernel: <c>Linear4Bit 4096→11008 g128, bias, 23.3 MB, Linear4Bit_4096x11008_g128_avx2 (generated)</c>.</summary>
+    public override string ToString() =>
+        $"{GetType().Name} {Shape}, {(HasBias ? "bias, " : "")}{DescribeBytes(ByteLength)}, {Kernel}";
 
     /// <summary>Releases the layer's hold on its weights.</summary>
     protected virtual void Dispose(bool disposing)
@@ -193,10 +186,11 @@ public partial class Linear4Bit : IDisposable
         }
     }
 
-    private void AddLease(ref bool leased)
+    private static string DescribeBytes(long bytes) => bytes switch
     {
-        // The handle's own exception would name the handle.
-        ObjectDisposedException.ThrowIf(_lease.IsClosed, this);
-        _lease.DangerousAddRef(ref leased);
-    }
+        < 1_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes} B"),
+        < 1_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e3:F1} kB"),
+        < 1_000_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:F1} MB"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:F1} GB"),
+    };
 }

@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using System.Runtime.CompilerServices;
 
 namespace Q4Gen.Kernels;
 
@@ -12,11 +11,11 @@ public readonly unsafe struct KernelCall
 {
     private readonly float* _x;
     private readonly float* _y;
-    private readonly uint* _weights;
+    private readonly int* _weights;
     private readonly short* _scales;
     private readonly float* _bias;
 
-    internal KernelCall(float* x, float* y, int rows, uint* weights, short* scales, float* bias)
+    internal KernelCall(float* x, float* y, int rows, int* weights, short* scales, float* bias)
     {
         _x = x;
         _y = y;
@@ -26,8 +25,8 @@ public readonly unsafe struct KernelCall
         _bias = bias;
     }
 
-    internal KernelCall(in KernelCall call, float* tiles, float* y, int rows, TileCounts counts)
-        : this(tiles, y, rows, call._weights, call._scales, call._bias)
+    private KernelCall(in KernelCall call, float* tiles, TileCounts counts)
+        : this(tiles, call._y, call.Rows, call._weights, call._scales, call._bias)
     {
         IsTiled = true;
         FullTiles = counts.Full;
@@ -56,7 +55,7 @@ public readonly unsafe struct KernelCall
     public ref float Y => ref *_y;
 
     /// <summary>The first word of packed weights, <c>[panel][step][16]</c>.</summary>
-    public ref uint Weights => ref *_weights;
+    public ref int Weights => ref *_weights;
 
     /// <summary>The bits of the first F16 scale, <c>[panel][group][16]</c>.</summary>
     public ref short Scales => ref *_scales;
@@ -69,7 +68,10 @@ public readonly unsafe struct KernelCall
     /// </summary>
     public static ref float Scratch(int floats) => ref Threading.ThreadScratch.Rent(floats);
 
-    internal float* XPointer => _x;
+    /// <summary>The same call on some of its rows.</summary>
+    internal KernelCall Slice(int firstRow, int rows, Linear4BitShape shape) =>
+        new(_x + (nint)firstRow * shape.In, _y + (nint)firstRow * shape.Out, rows, _weights, _scales, _bias);
 
-    internal float* YPointer => _y;
+    /// <summary>The same call with its rows packed by tiles at <paramref name="tiles"/>.</summary>
+    internal KernelCall Tiled(float* tiles, TileCounts counts) => new(this, tiles, counts);
 }

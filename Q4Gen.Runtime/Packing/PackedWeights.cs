@@ -66,15 +66,32 @@ public sealed unsafe class PackedWeights
         (short*)(_memory + (nint)_scalesOffset) + (nint)panel * Shape.Groups * PanelLayout.PanelRows;
 
     /// <summary>A kernel call on these weights; the caller holds a reference to them until the call is over.</summary>
-    internal KernelCall Call(float* x, float* y, int rows) => new(x, y, rows, Words(0), Scales(0), Bias);
+    internal KernelCall Call(float* x, float* y, int rows) => new(x, y, rows, (int*)Words(0), Scales(0), Bias);
 
     /// <summary>Counts one more layer.</summary>
-    internal void AddReference() => Interlocked.Increment(ref _references);
+    /// <exception cref="ObjectDisposedException">The last layer on these weights let go of them already.</exception>
+    internal void AddReference()
+    {
+        int seen = Volatile.Read(ref _references);
+        while (true)
+        {
+            ObjectDisposedException.ThrowIf(seen < 0, typeof(Linear4Bit));
+            int now = Interlocked.CompareExchange(ref _references, seen + 1, seen);
+            if (now == seen)
+            {
+                return;
+            }
+
+            seen = now;
+        }
+    }
 
     /// <summary>Counts one layer less; the last one frees.</summary>
     internal void Release()
     {
-        if (Interlocked.Decrement(ref _references) == 0)
+        // Below zero for good: a clone that is made at this moment either keeps the memory or meets an exception.
+        if (Interlocked.Decrement(ref _references) == 0
+            && Interlocked.CompareExchange(ref _references, int.MinValue, 0) == 0)
         {
             Free();
             GC.SuppressFinalize(this);

@@ -1,9 +1,238 @@
+using System.Buffers.Binary;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using Q4Gen.Format;
 using Q4Gen.Kernels;
 
 namespace Q4Gen.Packing;
 
-internal static class PanelPacker
+/// <summary>
+/// Moves weights between the layout of files, <c>[out, in/2]</c> bytes and <c>[out, groups]</c> scales, and panel
+/// layout R16K8. Both ways are transposes of whole elements, 4-byte words and 2-byte scales; no nibble moves.
+/// </summary>
+internal static unsafe class PanelPacker
 {
-    public static PackedWeights Pack(Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit, ReadOnlySpan<float> bias) =>
-        throw new NotImplementedException();
+    /// <summary>Packs a whole layer.</summary>
+    /// <param name="shape">The layer's shape.</param>
+    /// <param name="weight4Bit"><c>[out, in/2]</c>.</param>
+    /// <param name="scales4Bit"><c>[out, groups]</c>; finite.</param>
+    /// <param name="bias"><c>[out]</c>, finite; empty for none.</param>
+    /// <exception cref="ArgumentOutOfRangeException">No layer has this shape.</exception>
+    /// <exception cref="ArgumentException">A span has the wrong length, or a scale or bias is not finite.</exception>
+    public static PackedWeights Pack(
+        Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit, ReadOnlySpan<float> bias)
+    {
+        shape.Validate();
+        CheckLength(weight4Bit.Length, shape.WeightBytes, "bytes", $"[out = {shape.Out}, in/2 = {shape.In / 2}]", nameof(weight4Bit));
+        CheckLength(scales4Bit.Length, shape.ScaleCount, "scales",
+            $"[out = {shape.Out}, groups = {shape.Groups}] (groups of {shape.Group} columns)", nameof(scales4Bit));
+        if (!bias.IsEmpty)
+        {
+            CheckLength(bias.Length, shape.Out, "elements", $"[out = {shape.Out}], or nothing where the layer has no bias", nameof(bias));
+        }
+
+        int bad = IndexOfNonFinite(scales4Bit);
+        if (bad >= 0)
+        {
+            throw new ArgumentException(
+                $"{nameof(scales4Bit)}[{bad / shape.Groups}, {bad % shape.Groups}] is {scales4Bit[bad]}, but every scale must be finite; "
+                + "the data is damaged or the matrix was quantised from values that F16 scales cannot reach.", nameof(scales4Bit));
+        }
+
+        bad = IndexOfNonFinite(bias);
+        if (bad >= 0)
+        {
+            throw new ArgumentException($"{nameof(bias)}[{bad}] is {bias[bad]}, but every bias must be finite.", nameof(bias));
+        }
+
+        var target = new PackedWeights(shape, hasBias: !bias.IsEmpty);
+        PackRows(target, 0, weight4Bit);
+        PackScales(target, 0, scales4Bit);
+        SetBias(target, bias);
+        return target;
+    }
+
+    /// <summary>Packs some rows of weights, so that a caller can stream a matrix through a window.</summary>
+    /// <param name="target">Weights that nobody computes with yet.</param>
+    /// <param name="firstRow">The first row: a multiple of 16.</param>
+    /// <param name="weightRows"><c>[rows, in/2]</c>; the number of rows is a multiple of 16 or reaches to the last row.</param>
+    /// <exception cref="ArgumentException">These are not such rows.</exception>
+    public static void PackRows(PackedWeights target, int firstRow, ReadOnlySpan<byte> weightRows)
+    {
+        int rowBytes = target.Shape.In / 2;
+        int rows = CountRows(target.Shape, firstRow, weightRows.Length, rowBytes, nameof(weightRows));
+        fixed (byte* source = weightRows)
+        {
+            for (int row = 0; row < rows; row += PanelLayout.PanelRows)
+            {
+                int lanes = Math.Min(PanelLayout.PanelRows, rows - row);
+                PackPanel(source + (nint)row * rowBytes, rowBytes, lanes, target.Words((firstRow + row) / PanelLayout.PanelRows));
+            }
+        }
+    }
+
+    /// <summary>Packs some rows of scales. Whether they are finite is the caller's to check: see <see cref="IndexOfNonFinite(ReadOnlySpan{Half})"/>.</summary>
+    /// <param name="target">Weights that nobody computes with yet.</param>
+    /// <param name="firstRow">The first row: a multiple of 16.</param>
+    /// <param name="scaleRows"><c>[rows, groups]</c>; the number of rows is a multiple of 16 or reaches to the last row.</param>
+    /// <exception cref="ArgumentException">These are not such rows.</exception>
+    public static void PackScales(PackedWeights target, int firstRow, ReadOnlySpan<Half> scaleRows)
+    {
+        int groups = target.Shape.Groups;
+        int rows = CountRows(target.Shape, firstRow, scaleRows.Length, groups, nameof(scaleRows));
+        ReadOnlySpan<short> bits = MemoryMarshal.Cast<Half, short>(scaleRows);
+        for (int row = 0; row < rows; row++)
+        {
+            short* lane = Lane(target.Scales((firstRow + row) / PanelLayout.PanelRows), firstRow + row);
+            ReadOnlySpan<short> source = bits.Slice(row * groups, groups);
+            for (int group = 0; group < source.Length; group++)
+            {
+                lane[(nint)group * PanelLayout.PanelRows] = source[group];
+            }
+        }
+    }
+
+    /// <summary>Sets the bias; nothing where the layer declares none. Whether it is finite is the caller's to check.</summary>
+    /// <exception cref="ArgumentException">There is not one element an output, or the layer declares no bias.</exception>
+    public static void SetBias(PackedWeights target, ReadOnlySpan<float> bias)
+    {
+        CheckLength(bias.Length, target.HasBias ? target.Shape.Out : 0, "elements",
+            target.HasBias ? $"[out = {target.Shape.Out}]" : "a layer without bias", nameof(bias));
+        bias.CopyTo(new Span<float>(target.Bias, bias.Length));
+    }
+
+    /// <summary>The layout of files back: <c>[out, in/2]</c>.</summary>
+    /// <exception cref="ArgumentException">The destination has another length.</exception>
+    public static void UnpackRows(PackedWeights source, Span<byte> weight4Bit)
+    {
+        Linear4BitShape shape = source.Shape;
+        int rowBytes = shape.In / 2;
+        CheckLength(weight4Bit.Length, shape.WeightBytes, "bytes", $"[out = {shape.Out}, in/2 = {rowBytes}]", nameof(weight4Bit));
+        Span<byte> last = stackalloc byte[sizeof(uint)];
+        for (int row = 0; row < shape.Out; row++)
+        {
+            uint* lane = Lane(source.Words(row / PanelLayout.PanelRows), row);
+            Span<byte> rest = weight4Bit.Slice(row * rowBytes, rowBytes);
+            for (; rest.Length >= sizeof(uint); rest = rest[sizeof(uint)..], lane += PanelLayout.StepWords)
+            {
+                BinaryPrimitives.WriteUInt32LittleEndian(rest, *lane);
+            }
+
+            if (!rest.IsEmpty)
+            {
+                BinaryPrimitives.WriteUInt32LittleEndian(last, *lane);
+                last[..rest.Length].CopyTo(rest);
+            }
+        }
+    }
+
+    /// <summary>The layout of files back: <c>[out, groups]</c>.</summary>
+    /// <exception cref="ArgumentException">The destination has another length.</exception>
+    public static void UnpackScales(PackedWeights source, Span<Half> scales4Bit)
+    {
+        Linear4BitShape shape = source.Shape;
+        CheckLength(scales4Bit.Length, shape.ScaleCount, "scales", $"[out = {shape.Out}, groups = {shape.Groups}]", nameof(scales4Bit));
+        for (int row = 0; row < shape.Out; row++)
+        {
+            short* lane = Lane(source.Scales(row / PanelLayout.PanelRows), row);
+            Span<Half> destination = scales4Bit.Slice(row * shape.Groups, shape.Groups);
+            for (int group = 0; group < destination.Length; group++)
+            {
+                destination[group] = BitConverter.Int16BitsToHalf(lane[(nint)group * PanelLayout.PanelRows]);
+            }
+        }
+    }
+
+    /// <summary>Where the first scale stands that is infinite or no number; −1 where none is.</summary>
+    public static int IndexOfNonFinite(ReadOnlySpan<Half> values)
+    {
+        // An exponent of ones. Compared as integers, because F16 arithmetic converts one element at a time.
+        const ushort exponent = 0x7C00;
+        ReadOnlySpan<ushort> bits = MemoryMarshal.Cast<Half, ushort>(values);
+        for (int i = 0; i < bits.Length; i++)
+        {
+            if ((bits[i] & exponent) == exponent)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>Where the first element stands that is infinite or no number; −1 where none is.</summary>
+    public static int IndexOfNonFinite(ReadOnlySpan<float> values)
+    {
+        if (values.IsEmpty || TensorPrimitives.IsFiniteAll(values))
+        {
+            return -1;
+        }
+
+        int i = 0;
+        while (float.IsFinite(values[i]))
+        {
+            i++;
+        }
+
+        return i;
+    }
+
+    private static T* Lane<T>(T* panel, int row)
+        where T : unmanaged => panel + row % PanelLayout.PanelRows;
+
+    private static void PackPanel(byte* rows, int rowBytes, int lanes, uint* words)
+    {
+        int wholeWords = rowBytes / sizeof(uint);
+        for (int step = 0; step < wholeWords; step++, words += PanelLayout.StepWords)
+        {
+            byte* source = rows + (nint)step * sizeof(uint);
+            for (int lane = 0; lane < lanes; lane++, source += rowBytes)
+            {
+                words[lane] = BinaryPrimitives.ReadUInt32LittleEndian(new ReadOnlySpan<byte>(source, sizeof(uint)));
+            }
+        }
+
+        int restBytes = rowBytes % sizeof(uint);
+        if (restBytes != 0)
+        {
+            for (int lane = 0; lane < lanes; lane++)
+            {
+                words[lane] = LastWord(rows + (nint)lane * rowBytes + (nint)wholeWords * sizeof(uint), restBytes);
+            }
+        }
+    }
+
+    /// <summary>The word at the end of a row whose columns do not fill it, completed with zero weights.</summary>
+    private static uint LastWord(byte* source, int bytes)
+    {
+        uint word = PanelLayout.ZeroWord << (8 * bytes);
+        for (int i = 0; i < bytes; i++)
+        {
+            word |= (uint)source[i] << (8 * i);
+        }
+
+        return word;
+    }
+
+    private static int CountRows(Linear4BitShape shape, int firstRow, int length, int rowLength, string parameter)
+    {
+        int rows = length / rowLength;
+        bool endsWell = rows % PanelLayout.PanelRows == 0 || firstRow + rows == shape.Out;
+        if (firstRow < 0 || firstRow % PanelLayout.PanelRows != 0 || rows * rowLength != length || rows > shape.Out - firstRow || !endsWell)
+        {
+            throw new ArgumentException(
+                $"{parameter} holds {length} elements for row {firstRow} on, but rows of {rowLength} are packed from a multiple of "
+                + $"{PanelLayout.PanelRows} on, in multiples of {PanelLayout.PanelRows} or up to the last row, {shape.Out - 1}.", parameter);
+        }
+
+        return rows;
+    }
+
+    private static void CheckLength(long found, long expected, string unit, string shape, string parameter)
+    {
+        if (found != expected)
+        {
+            throw new ArgumentException($"{parameter} has {found} {unit}, but {shape} takes {expected}.", parameter);
+        }
+    }
 }

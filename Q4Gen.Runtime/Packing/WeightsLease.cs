@@ -20,9 +20,38 @@ internal sealed class WeightsLease : SafeHandle
 
     public override bool IsInvalid => handle == 0;
 
+    /// <summary>Keeps the weights until the result is disposed. Allocates nothing and takes no lock.</summary>
+    /// <exception cref="ObjectDisposedException"><paramref name="owner"/> is disposed.</exception>
+    public Use Enter(Linear4Bit owner)
+    {
+        bool added = false;
+        try
+        {
+            DangerousAddRef(ref added);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The handle's own exception would name the handle.
+            throw Disposed(owner);
+        }
+
+        return new Use(this);
+    }
+
+    /// <summary>What a call on a disposed layer throws.</summary>
+    public static ObjectDisposedException Disposed(Linear4Bit owner) =>
+        new(owner.GetType().FullName, $"This layer ({owner.Shape}) is disposed; use it, or clone it, before that.");
+
     protected override bool ReleaseHandle()
     {
         _weights.Release();
         return true;
+    }
+
+    /// <summary>A call in flight.</summary>
+    public readonly ref struct Use(WeightsLease lease)
+    {
+        /// <summary>Ends the call; the last one on a disposed layer lets go of the weights.</summary>
+        public void Dispose() => lease.DangerousRelease();
     }
 }

@@ -1,8 +1,52 @@
+using System.Numerics.Tensors;
+using Q4Gen.Format;
 using Q4Gen.Kernels;
 
 namespace Q4Gen.Reference;
 
-internal static class Unpacked
+/// <summary>
+/// A layer the plain way, from the panels that the kernels read: dequantise W a row at a time, then multiply. Products
+/// of float32 are exact in float64 and summed there, so the result is the rounded true sum but for the last digits.
+/// </summary>
+internal static unsafe class Unpacked
 {
-    public static void Forward(PackedWeights weights, ReadOnlySpan<float> x, Span<float> y) => throw new NotImplementedException();
+    /// <summary>Computes <c>y[rows, out] = x[rows, in] · Wᵀ + b</c>.</summary>
+    public static void Forward(PackedWeights weights, ReadOnlySpan<float> x, Span<float> y)
+    {
+        (int inFeatures, int outFeatures, _) = weights.Shape;
+        var wideX = new double[x.Length];
+        TensorPrimitives.ConvertTruncating(x, wideX);
+        var w = new double[inFeatures];
+        int rows = x.Length / inFeatures;
+        for (int o = 0; o < outFeatures && rows != 0; o++)
+        {
+            Dequantize(weights, o, w);
+            for (int row = 0; row < rows; row++)
+            {
+                double sum = TensorPrimitives.Dot<double>(wideX.AsSpan(row * inFeatures, inFeatures), w);
+                y[row * outFeatures + o] = (float)(sum + weights.Bias[o]);
+            }
+        }
+    }
+
+    /// <summary>One row of W: <c>(nibble − 8) · scale</c>, which float32 and so float64 holds exactly.</summary>
+    private static void Dequantize(PackedWeights weights, int row, Span<double> w)
+    {
+        Linear4BitShape shape = weights.Shape;
+        int lane = row % PanelLayout.PanelRows;
+        uint* words = weights.Words(row / PanelLayout.PanelRows) + lane;
+        short* scales = weights.Scales(row / PanelLayout.PanelRows) + lane;
+        for (int group = 0; group < shape.Groups; group++)
+        {
+            double scale = (double)BitConverter.Int16BitsToHalf(scales[(nint)group * PanelLayout.PanelRows]);
+            int first = group * shape.Group;
+            int end = (int)Math.Min((long)first + shape.Group, shape.In);
+            for (int k = first; k < end; k++)
+            {
+                uint word = words[(nint)(k / PanelLayout.StepColumns) * PanelLayout.StepWords];
+                int nibble = (int)(word >> (4 * (k % PanelLayout.StepColumns))) & 0xF;
+                w[k] = (nibble - PanelLayout.NibbleBias) * scale;
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ internal sealed unsafe class ThreadScratch
     private static ThreadScratch? t_tiles;
 
     private void* _memory;
-    private int _floats;
+    private long _floats;
 
     ~ThreadScratch() => NativeMemory.AlignedFree(_memory);
 
@@ -22,9 +22,9 @@ internal sealed unsafe class ThreadScratch
     public static ref float Rent(int floats) => ref *(t_block ??= new ThreadScratch()).Ensure(floats);
 
     /// <summary>As <see cref="Rent"/>, but apart from the kernel's own: packed activations of the call that this thread makes.</summary>
-    public static float* RentTiles(int floats) => (t_tiles ??= new ThreadScratch()).Ensure(floats);
+    public static float* RentTiles(long floats) => (t_tiles ??= new ThreadScratch()).Ensure(floats);
 
-    private float* Ensure(int floats)
+    private float* Ensure(long floats)
     {
         if (_floats < floats)
         {

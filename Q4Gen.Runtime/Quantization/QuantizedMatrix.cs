@@ -1,0 +1,47 @@
+using System.Runtime.InteropServices;
+
+namespace Q4Gen;
+
+/// <summary>A matrix in 4 bits as weight files hold it, and how far it is from the original.</summary>
+public sealed class QuantizedMatrix
+{
+    private readonly byte[] _weights;
+    private readonly Half[] _scales;
+
+    internal QuantizedMatrix(Linear4BitShape shape, byte[] weights, Half[] scales, double squaredError, double squaredSum, double maxError)
+    {
+        Shape = shape;
+        _weights = weights;
+        _scales = scales;
+        Weight4Bit = new WeightTensor(TensorType.U8, [shape.Out, shape.In / 2], weights);
+        Scales4Bit = WeightTensor.FromHalf(scales, shape.Out, shape.Groups);
+        RelativeRmsError = squaredSum == 0 ? 0 : Math.Sqrt(squaredError / squaredSum);
+        MaxAbsoluteError = maxError;
+    }
+
+    /// <summary>In, Out and Group.</summary>
+    public Linear4BitShape Shape { get; }
+
+    /// <summary>U8 <c>[out, in/2]</c>: byte i of a row holds column 2i in its low nibble, 2i+1 in its high one; value = nibble − 8.</summary>
+    public WeightTensor Weight4Bit { get; }
+
+    /// <summary>F16 <c>[out, ceil(in/group)]</c>; a scale may be negative or zero.</summary>
+    public WeightTensor Scales4Bit { get; }
+
+    /// <summary>
+    /// Error relative to the original, <c>√(Σ(w − ŵ)² / Σw²)</c>; 0 for a matrix of zeros. About 0.09 to 0.12 for normally
+    /// distributed weights in groups of 32 to 128.
+    /// </summary>
+    public double RelativeRmsError { get; }
+
+    /// <summary>The largest <c>|w − ŵ|</c>, in units of the weights.</summary>
+    public double MaxAbsoluteError { get; }
+
+    internal ReadOnlySpan<byte> WeightSpan => _weights;
+
+    internal ReadOnlySpan<Half> ScaleSpan => _scales;
+
+    /// <summary><c>4096→11008 g128, relative RMS error 0.1032</c>.</summary>
+    public override string ToString() =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Shape}, relative RMS error {RelativeRmsError:F4}");
+}

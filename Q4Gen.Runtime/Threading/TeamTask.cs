@@ -1,0 +1,54 @@
+using Q4Gen.Kernels;
+
+namespace Q4Gen.Threading;
+
+/// <summary>Work that a team divides: either the panels of a kernel call, or the packing of its activations.</summary>
+internal readonly unsafe struct TeamTask
+{
+    private readonly Linear4BitKernel _kernel;
+    private readonly KernelCall _call;
+    private readonly float* _tiles;
+    private readonly TileCounts _counts;
+
+    private TeamTask(Linear4BitKernel kernel, in KernelCall call, float* tiles, TileCounts counts)
+    {
+        _kernel = kernel;
+        _call = call;
+        _tiles = tiles;
+        _counts = counts;
+    }
+
+    /// <summary>Computes all panels.</summary>
+    public static TeamTask Compute(Linear4BitKernel kernel, in KernelCall call) => new(kernel, call, null, default);
+
+    /// <summary>Packs all tiles of a row-major call.</summary>
+    public static TeamTask Pack(Linear4BitKernel kernel, in KernelCall call, float* tiles, TileCounts counts) =>
+        new(kernel, call, tiles, counts);
+
+    /// <summary>Pieces that can be divided: units of panels, or tiles.</summary>
+    public int Units => _tiles == null
+        ? (_kernel.Shape.Panels + _kernel.PanelsPerUnit - 1) / _kernel.PanelsPerUnit
+        : _counts.Full + _counts.Tail;
+
+    /// <summary>Does share <paramref name="part"/> of <paramref name="parts"/>; the shares are the same every time.</summary>
+    public void Run(int part, int parts)
+    {
+        int units = Units;
+        int first = (int)((long)units * part / parts);
+        int end = (int)((long)units * (part + 1) / parts);
+        if (first == end)
+        {
+            return;
+        }
+
+        if (_tiles == null)
+        {
+            int panels = _kernel.PanelsPerUnit;
+            _kernel.Run(_call, first * panels, Math.Min(end * panels, _kernel.Shape.Panels));
+        }
+        else
+        {
+            ActivationTiles.Pack(_kernel, _call, _tiles, _counts, first, end);
+        }
+    }
+}
