@@ -7,12 +7,10 @@ namespace Q4Gen;
 /// A tensor as a weight source hands it out: element type, shape and raw little-endian bytes, which may lie in managed
 /// memory or in a mapped file and are never copied here.
 /// </summary>
-public sealed unsafe class WeightTensor
+public sealed class WeightTensor
 {
-    private readonly ReadOnlyMemory<byte> _memory;
-    private readonly byte* _pointer;
-    private readonly long _length;
-    private readonly Action? _check;
+    private readonly TensorStorage _storage;
+    private readonly long _start;
 
     /// <summary>A tensor over managed memory.</summary>
     /// <param name="type">Element type.</param>
@@ -20,26 +18,29 @@ public sealed unsafe class WeightTensor
     /// <param name="data">Exactly <c>product(shape) × element size</c> bytes.</param>
     /// <exception cref="ArgumentException">The shape has a negative size, or its bytes are not those of <paramref name="data"/>.</exception>
     public WeightTensor(TensorType type, ReadOnlySpan<long> shape, ReadOnlyMemory<byte> data)
+        : this(type, shape.ToArray(), new ManagedStorage(data, "the tensor's memory"), 0, data.Length)
     {
-        Type = type;
-        Shape = shape.ToArray();
-        _memory = data;
-        _length = data.Length;
-        if (!TryCountBytes(type, shape, out long expected) || expected != data.Length)
+        if (!TryCountBytes(type, shape, out long expected))
+        {
+            throw new ArgumentException(
+                $"No tensor has shape {DescribeShape(shape)}: sizes are not negative and their product stays below 2^63 bytes.", nameof(shape));
+        }
+
+        if (expected != data.Length)
         {
             throw new ArgumentException(
                 $"A {type} tensor of shape {DescribeShape(shape)} takes {expected} bytes, but {data.Length} were given.", nameof(data));
         }
     }
 
-    /// <summary>A tensor over mapped memory that the source keeps alive; <paramref name="check"/> runs before each access.</summary>
-    internal WeightTensor(TensorType type, long[] shape, byte* pointer, long length, Action? check)
+    /// <summary>A tensor of <paramref name="length"/> bytes, already checked, at <paramref name="start"/> of a source's memory.</summary>
+    internal WeightTensor(TensorType type, long[] shape, TensorStorage storage, long start, long length)
     {
         Type = type;
         Shape = shape;
-        _pointer = pointer;
-        _length = length;
-        _check = check;
+        ByteLength = length;
+        _storage = storage;
+        _start = start;
     }
 
     /// <summary>Element type.</summary>
@@ -49,20 +50,21 @@ public sealed unsafe class WeightTensor
     public IReadOnlyList<long> Shape { get; }
 
     /// <summary>Size of the data in bytes.</summary>
-    public long ByteLength => _length;
+    public long ByteLength { get; }
 
     /// <summary>Number of elements.</summary>
-    public long ElementCount => _length / ElementSize(Type);
+    public long ElementCount => ByteLength / ElementSize(Type);
 
-    /// <summary>A part of the raw little-endian bytes.</summary>
+    /// <summary>A part of the raw little-endian bytes, valid until the source is disposed.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The part is not inside the tensor.</exception>
+    /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
+    /// <exception cref="WeightFormatException">The file that the tensor lies in changed while in use.</exception>
     public ReadOnlySpan<byte> Bytes(long offset, int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, _length - length);
-        _check?.Invoke();
-        return _pointer != null ? new ReadOnlySpan<byte>(_pointer + offset, length) : _memory.Span.Slice((int)offset, length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, ByteLength - length);
+        return _storage.Slice(_start + offset, length);
     }
 
     /// <summary>An F32 tensor that copies <paramref name="values"/>.</summary>
@@ -125,6 +127,13 @@ public sealed unsafe class WeightTensor
         TensorType.U8 or TensorType.I8 or TensorType.Bool or TensorType.F8E4M3 or TensorType.F8E5M2 => 1,
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a tensor type."),
     };
+
+    /// <summary>Keeps the tensor's memory until <see cref="Release"/>, even where its source is disposed in between.</summary>
+    /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
+    internal void Hold() => _storage.Hold();
+
+    /// <summary>Ends a <see cref="Hold"/>.</summary>
+    internal void Release() => _storage.Release();
 
     internal static string DescribeShape(ReadOnlySpan<long> shape) => $"[{string.Join(", ", shape.ToArray())}]";
 

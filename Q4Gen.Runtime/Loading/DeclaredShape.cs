@@ -1,0 +1,44 @@
+namespace Q4Gen.Loading;
+
+/// <summary>Holds a layer's tensors against the attribute that declares it.</summary>
+internal static class DeclaredShape
+{
+    /// <summary>Throws at the first thing that is not as declared, with the attribute that would fit.</summary>
+    /// <exception cref="WeightFormatException">A shape, the group or the bias is another one.</exception>
+    public static void Check(LayerTensors tensors, Linear4BitShape shape, bool hasBias)
+    {
+        if (tensors.In != shape.In || tensors.Out != shape.Out)
+        {
+            throw tensors.Unfit(LayerTensors.WeightSuffix, tensors.Weight,
+                $"the attribute's In = {shape.In} and Out = {shape.Out} take U8 [{shape.Out}, {shape.In / 2}]; {Advice(tensors)}");
+        }
+
+        if (tensors.Groups != shape.Groups)
+        {
+            throw tensors.Unfit(LayerTensors.ScalesSuffix, tensors.Scales,
+                $"the attribute's In = {shape.In} and Group = {shape.Group} take F16 [{shape.Out}, {shape.Groups}]; {Advice(tensors)}");
+        }
+
+        GroupInference.CheckAgreement(tensors, shape.Group, "the attribute's Group", Advice(tensors));
+        if (tensors.Bias != null && !hasBias)
+        {
+            throw tensors.Unfit(LayerTensors.BiasSuffix, tensors.Bias, $"the attribute declares no bias; {Advice(tensors)}");
+        }
+
+        if (tensors.Bias == null && hasBias)
+        {
+            throw new WeightFormatException(
+                $"{MissingTensor.Describe(tensors.Source, tensors.Prefix, LayerTensors.BiasSuffix)} The attribute declares a bias; {Advice(tensors)}.");
+        }
+    }
+
+    private static string Advice(LayerTensors tensors)
+    {
+        string group = GroupInference.TryInfer(tensors) is { } size
+            ? $"Group = {size}"
+            : $"Group = …";
+        string bias = tensors.Bias == null ? "" : ", Bias = true";
+        return $"to load this file, write [Linear4Bit(In = {tensors.In}, Out = {tensors.Out}, {group}{bias})]"
+            + (group.EndsWith('…') ? $" with the group size that gives {tensors.Groups} groups" : "");
+    }
+}

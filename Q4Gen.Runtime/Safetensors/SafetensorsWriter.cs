@@ -1,0 +1,201 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Q4Gen.Safetensors;
+
+namespace Q4Gen;
+
+/// <summary>
+/// Writes safetensors files: the same tensors give the same bytes, and a file appears whole or not at all.
+/// </summary>
+public static class SafetensorsWriter
+{
+    /// <summary>The metadata key under which a file of 4-bit layers records its group size.</summary>
+    public const string GroupSizeKey = "group_size";
+
+    private const int HeaderAlignment = 8;
+    private const int ChunkBytes = 1 << 20;
+
+    /// <summary>
+    /// Facts to write beside 4-bit layers: their group size, so that no reader has to guess it, and <c>format</c>,
+    /// which other readers of the format ask for.
+    /// </summary>
+    /// <param name="group">Columns that share a scale; positive.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="group"/> is not positive.</exception>
+    public static IReadOnlyDictionary<string, string> DescribeGroup(int group)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(group);
+        return new Dictionary<string, string>
+        {
+            ["format"] = "pt",
+            [GroupSizeKey] = group.ToString(CultureInfo.InvariantCulture),
+        };
+    }
+
+    /// <summary>
+    /// Writes tensors in the order of their names. The data goes to a temporary file in the same folder, then to the
+    /// disk, and takes its name last; whatever fails leaves a file that was there before as it was.
+    /// </summary>
+    /// <param name="path">The file, replaced where it exists.</param>
+    /// <param name="tensors">Tensors by name; may come from the very file that is replaced.</param>
+    /// <param name="metadata">Facts about the file, see <see cref="DescribeGroup"/>; none where null.</param>
+    /// <exception cref="ArgumentException">Two tensors share a name, or a name is reserved or no valid Unicode, or the header exceeds 100,000,000 bytes.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
+    public static void Write(
+        string path,
+        IEnumerable<KeyValuePair<string, WeightTensor>> tensors,
+        IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(tensors);
+        SortedDictionary<string, WeightTensor> sorted = Sort(tensors);
+        byte[] header = WriteHeader(sorted, metadata);
+
+        string temporary = $"{path}.{Guid.NewGuid():n}.tmp";
+        var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
+        try
+        {
+            using (file)
+            {
+                WriteAll(file, header, sorted.Values);
+                file.Flush(flushToDisk: true);
+            }
+
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
+    }
+
+    private static SortedDictionary<string, WeightTensor> Sort(IEnumerable<KeyValuePair<string, WeightTensor>> tensors)
+    {
+        var sorted = new SortedDictionary<string, WeightTensor>(StringComparer.Ordinal);
+        foreach ((string name, WeightTensor tensor) in tensors)
+        {
+            if (name is null || tensor is null)
+            {
+                throw new ArgumentException($"Tensor {(name is null ? "null" : SafetensorsText.Quote(name))} has no name or no data.", nameof(tensors));
+            }
+
+            if (name == SafetensorsText.MetadataKey)
+            {
+                throw new ArgumentException($"No tensor can be named {name}: the format keeps that name for metadata.", nameof(tensors));
+            }
+
+            if (tensor.Shape.Count > SafetensorsText.MaxRank)
+            {
+                throw new ArgumentException(
+                    $"Tensor {SafetensorsText.Quote(name)} has {tensor.Shape.Count} dimensions, but a file holds at most {SafetensorsText.MaxRank}.", nameof(tensors));
+            }
+
+            CheckUnicode(name, nameof(tensors));
+            if (!sorted.TryAdd(name, tensor))
+            {
+                throw new ArgumentException($"Two tensors are named {SafetensorsText.Quote(name)}; names in a file are unique.", nameof(tensors));
+            }
+        }
+
+        return sorted;
+    }
+
+    /// <summary>The header's length and the header, padded with spaces so that the data starts at a multiple of 8.</summary>
+    private static byte[] WriteHeader(SortedDictionary<string, WeightTensor> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        using var buffer = new MemoryStream();
+        buffer.Write(stackalloc byte[SafetensorsText.LengthBytes]);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            if (metadata is { Count: > 0 })
+            {
+                WriteMetadata(json, metadata);
+            }
+
+            long begin = 0;
+            foreach ((string name, WeightTensor tensor) in tensors)
+            {
+                WriteEntry(json, name, tensor, begin);
+                begin += tensor.ByteLength;
+            }
+
+            json.WriteEndObject();
+        }
+
+        while (buffer.Length % HeaderAlignment != 0)
+        {
+            buffer.WriteByte((byte)' ');
+        }
+
+        long length = buffer.Length - SafetensorsText.LengthBytes;
+        if (length > SafetensorsText.MaxHeaderBytes)
+        {
+            throw new ArgumentException(
+                $"The header would take {length} bytes, but the format allows {SafetensorsText.MaxHeaderBytes}; write several files.", nameof(tensors));
+        }
+
+        byte[] header = buffer.ToArray();
+        BinaryPrimitives.WriteInt64LittleEndian(header, length);
+        return header;
+    }
+
+    private static void WriteMetadata(Utf8JsonWriter json, IReadOnlyDictionary<string, string> metadata)
+    {
+        json.WriteStartObject(SafetensorsText.MetadataKey);
+        foreach ((string key, string value) in metadata.OrderBy(fact => fact.Key, StringComparer.Ordinal))
+        {
+            CheckUnicode(key, nameof(metadata));
+            CheckUnicode(value ?? throw new ArgumentException($"Metadata {SafetensorsText.Quote(key)} is null; leave it out.", nameof(metadata)), nameof(metadata));
+            json.WriteString(key, value);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteEntry(Utf8JsonWriter json, string name, WeightTensor tensor, long begin)
+    {
+        json.WriteStartObject(name);
+        json.WriteString("dtype", SafetensorsText.TypeName(tensor.Type));
+        WriteIntegers(json, "shape", tensor.Shape);
+        WriteIntegers(json, "data_offsets", [begin, begin + tensor.ByteLength]);
+        json.WriteEndObject();
+    }
+
+    private static void WriteIntegers(Utf8JsonWriter json, string field, IReadOnlyList<long> values)
+    {
+        json.WriteStartArray(field);
+        foreach (long value in values)
+        {
+            json.WriteNumberValue(value);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteAll(FileStream file, byte[] header, IEnumerable<WeightTensor> tensors)
+    {
+        file.Write(header);
+        foreach (WeightTensor tensor in tensors)
+        {
+            for (long offset = 0; offset < tensor.ByteLength; offset += ChunkBytes)
+            {
+                file.Write(tensor.Bytes(offset, (int)Math.Min(ChunkBytes, tensor.ByteLength - offset)));
+            }
+        }
+    }
+
+    private static void CheckUnicode(string text, string parameter)
+    {
+        for (int i = 0; i < text.Length; i += char.IsSurrogate(text[i]) ? 2 : 1)
+        {
+            if (!Rune.TryGetRuneAt(text, i, out _))
+            {
+                throw new ArgumentException($"{SafetensorsText.Quote(text)} is no valid Unicode, so no file can hold it.", parameter);
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+namespace Q4Gen;
+
+/// <summary>The memory that tensors lie in: a mapped file, or a block of managed memory.</summary>
+internal abstract class TensorStorage : IDisposable
+{
+    /// <summary>Size in bytes.</summary>
+    public abstract long Length { get; }
+
+    /// <summary>Bytes from <paramref name="offset"/> on, once the memory is known to be still what was opened.</summary>
+    /// <exception cref="ObjectDisposedException">The memory is released.</exception>
+    /// <exception cref="WeightFormatException">The file behind it has changed.</exception>
+    public abstract ReadOnlySpan<byte> Slice(long offset, int length);
+
+    /// <summary>Keeps the memory until <see cref="Release"/>, even where <see cref="Dispose"/> comes in between.</summary>
+    /// <exception cref="ObjectDisposedException">The memory is released.</exception>
+    public abstract void Hold();
+
+    /// <summary>Ends a <see cref="Hold"/>.</summary>
+    public abstract void Release();
+
+    /// <summary>Releases the memory; later accesses throw.</summary>
+    public abstract void Dispose();
+}
