@@ -14,6 +14,9 @@ public readonly record struct Score(double Nats, int Tokens)
     /// <summary>exp of the mean surprise.</summary>
     public double Perplexity => Math.Exp(NatsPerToken);
 
+    /// <summary>|a − b| / b of the mean surprises.</summary>
+    public double RelativeDifference(Score other) => Math.Abs(NatsPerToken - other.NatsPerToken) / other.NatsPerToken;
+
     /// <summary>Both scores together.</summary>
     public static Score operator +(Score a, Score b) => new(a.Nats + b.Nats, a.Tokens + b.Tokens);
 }
@@ -26,14 +29,24 @@ public sealed class Scorer(Decoder decoder)
 
     /// <summary>
     /// Scores a stream in consecutive windows of the model's context: in each, the model reads up to <c>context</c>
-    /// tokens as one batch and is asked for the token after each of them. All but the first token are scored once.
+    /// tokens as one batch and is asked for the token after each of them.
     /// </summary>
+    /// <remarks>
+    /// A shorter window at the end is left out, because it would weigh tokens with little before them more than the
+    /// others do; it is scored where it is the only one.
+    /// </remarks>
     public Score ScoreStream(ReadOnlySpan<int> stream)
     {
-        Score total = default;
-        for (int start = 0; start + 1 < stream.Length; start += decoder.Config.Context)
+        int context = decoder.Config.Context;
+        if (stream.Length <= context)
         {
-            total += ScoreWindow(stream[start..Math.Min(start + decoder.Config.Context + 1, stream.Length)]);
+            return ScoreWindow(stream);
+        }
+
+        Score total = default;
+        for (int start = 0; start + context < stream.Length; start += context)
+        {
+            total += ScoreWindow(stream.Slice(start, context + 1));
         }
 
         return total;
