@@ -1,0 +1,44 @@
+using System.Collections.Immutable;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.Diagnostics;
+using Q4Gen.Generator.Parsing;
+
+namespace Q4Gen.Generator.Diagnostics;
+
+/// <summary>Reports misuse of Q4Gen's attributes, by the rules that the generator itself follows.</summary>
+[DiagnosticAnalyzer(LanguageNames.CSharp)]
+public sealed class Linear4BitAnalyzer : DiagnosticAnalyzer
+{
+    /// <inheritdoc/>
+    public override ImmutableArray<DiagnosticDescriptor> SupportedDiagnostics => Descriptors.All;
+
+    /// <inheritdoc/>
+    public override void Initialize(AnalysisContext context)
+    {
+        context.ConfigureGeneratedCodeAnalysis(GeneratedCodeAnalysisFlags.None);
+        context.EnableConcurrentExecution();
+        context.RegisterCompilationStartAction(start =>
+        {
+            if (start.Compilation.GetTypeByMetadataName(KnownNames.LayerAttribute) is not null)
+            {
+                start.RegisterSymbolAction(Analyze, SymbolKind.NamedType);
+            }
+        });
+    }
+
+    private static void Analyze(SymbolAnalysisContext context)
+    {
+        var type = (INamedTypeSymbol)context.Symbol;
+        Report report = (descriptor, location, arguments) =>
+            context.ReportDiagnostic(Diagnostic.Create(descriptor, location, arguments));
+        if (type.IsLayer())
+        {
+            LayerClassParser.Parse(type, context.Compilation, report);
+        }
+
+        if (type.IsContainer())
+        {
+            ContainerParser.Parse(type, context.Compilation, report);
+        }
+    }
+}

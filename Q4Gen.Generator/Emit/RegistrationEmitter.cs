@@ -1,0 +1,35 @@
+using System.Collections.Generic;
+using Q4Gen.Generator.Model;
+using static Q4Gen.Generator.Emit.GeneratedText;
+
+namespace Q4Gen.Generator.Emit;
+
+/// <summary>Prints what makes a program's kernels known to the runtime.</summary>
+internal static class RegistrationEmitter
+{
+    /// <summary>One file that registers the kernels of all shapes.</summary>
+    public static SourceFile Emit(IReadOnlyList<LayerShape> shapes)
+    {
+        var writer = new SourceWriter();
+        Header(
+            writer,
+            "Makes the kernels of this assembly known when it is first used, so that a layer of the same shape that is",
+            "loaded without an attribute runs on them, too.");
+        writer.Line($"namespace {KernelNamespace};");
+        writer.Line();
+        writer.Line(GeneratedCode);
+        using (writer.Block("internal static class Registration"))
+        {
+            writer.Line("[global::System.Runtime.CompilerServices.ModuleInitializer]");
+            using (writer.Block("internal static void Register()"))
+            {
+                foreach (LayerShape shape in shapes)
+                {
+                    writer.Line($"global::Q4Gen.Kernels.KernelRegistry.Register({Kernels(shape)});");
+                }
+            }
+        }
+
+        return new SourceFile("Q4Gen.Registration.g.cs", writer.ToString());
+    }
+}

@@ -1,0 +1,7 @@
+namespace Q4Gen.Generator.Model;
+
+/// <summary>An annotated class, which becomes a layer.</summary>
+/// <param name="Shell">Where its generated part goes.</param>
+/// <param name="Shape">The declared shape.</param>
+/// <param name="HasBias">Whether it declares a bias.</param>
+internal sealed record LayerClassSpec(TypeShell Shell, LayerShape Shape, bool HasBias);

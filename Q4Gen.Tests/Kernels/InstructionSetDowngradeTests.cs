@@ -1,0 +1,30 @@
+namespace Q4Gen.Tests.Kernels;
+
+/// <summary>Kernel tests again on lesser processors, which switches of the runtime make of this one.</summary>
+public class InstructionSetDowngradeTests
+{
+    [Theory]
+    [InlineData("DOTNET_EnableAVX512", KernelIsa.Avx2)]
+    [InlineData("DOTNET_EnableAVX2", KernelIsa.Vector128)]
+    [InlineData("DOTNET_EnableHWIntrinsic", KernelIsa.Scalar)]
+    public async Task KernelsPassOnALesserProcessor(string switchedOff, KernelIsa expected)
+    {
+        Assert.SkipUnless(
+            KernelSelectionTests.IsAvailable(expected),
+            $"This processor has no {expected}, with {switchedOff} or without.");
+        ChildResult child = await ChildProcess.RunAsync(
+            new Dictionary<string, string>
+            {
+                [switchedOff] = "0",
+                [KernelSelectionTests.ExpectedVariable] = expected.ToString(),
+            },
+            [
+                "-class", typeof(KernelSelectionTests).FullName!,
+                "-method", $"{typeof(GeneratedKernelTests).FullName}.{nameof(GeneratedKernelTests.ZeroNegativeAndDenormalScales)}",
+                "-method", $"{typeof(GeneratedKernelTests).FullName}.{nameof(GeneratedKernelTests.EveryKindOfInput)}",
+                "-class", typeof(GenericKernelTests).FullName!,
+            ],
+            TestContext.Current.CancellationToken);
+        Assert.True(child.ExitCode == 0 && child.Passed >= 8, child.Output);
+    }
+}
