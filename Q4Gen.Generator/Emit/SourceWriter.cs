@@ -49,10 +49,14 @@ internal sealed class SourceWriter
         }
     }
 
-    /// <summary>A header line and an opening brace; disposing writes the closing one.</summary>
-    public Scope Block(string header, string close = "}")
+    /// <summary>A header, where there is one, and an opening brace; disposing writes the closing one.</summary>
+    public Scope Block(string header = "", string close = "}")
     {
-        Line(header);
+        if (header.Length > 0)
+        {
+            Line(header);
+        }
+
         Line("{");
         _depth++;
         return new Scope(this, close);

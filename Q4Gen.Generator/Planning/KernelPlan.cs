@@ -1,6 +1,72 @@
+using System.Linq;
+using Q4Gen.Format;
 using Q4Gen.Generator.Model;
 
 namespace Q4Gen.Generator.Planning;
 
-/// <summary>Everything that emitters may branch on for one shape.</summary>
-internal sealed record KernelPlan(LayerShape Shape);
+/// <summary>Everything that emitters may branch on for one shape; what follows from the shape alone is derived here, once.</summary>
+/// <param name="Shape">The shape.</param>
+/// <param name="BlockSteps">Steps that are summed in float32 before the scale is applied; never across a group's end.</param>
+/// <param name="Isas">The vector instruction sets that get kernels, best first; empty where only the scalar kernel can run.</param>
+internal sealed record KernelPlan(LayerShape Shape, int BlockSteps, EquatableArray<IsaPlan> Isas)
+{
+    /// <summary>Panels of 16 output features, the last one perhaps partly filled.</summary>
+    public int Panels => (Shape.Out + PanelLayout.PanelRows - 1) / PanelLayout.PanelRows;
+
+    /// <summary>Rows that the last panel really has.</summary>
+    public int LastPanelRows => Shape.Out - (Panels - 1) * PanelLayout.PanelRows;
+
+    /// <summary>Steps of 8 input features, the last one perhaps partly filled.</summary>
+    public int Steps => (Shape.In + PanelLayout.StepColumns - 1) / PanelLayout.StepColumns;
+
+    /// <summary>Steps whose eight columns all exist.</summary>
+    public int WholeSteps => Shape.In / PanelLayout.StepColumns;
+
+    /// <summary>Columns of the step behind the whole ones; 0 where there is none.</summary>
+    public int TailColumns => Shape.In % PanelLayout.StepColumns;
+
+    /// <summary>Scales a row.</summary>
+    public int Groups => (Shape.In - 1) / Shape.Group + 1;
+
+    /// <summary>Steps that share a scale; meaningful for vector kernels, whose groups are whole steps.</summary>
+    public int GroupSteps => Groups == 1 ? Steps : Shape.Group / PanelLayout.StepColumns;
+
+    /// <summary>Whether blocks end where groups end without being cut there.</summary>
+    public bool BlocksFitGroups => Groups == 1 || GroupSteps % BlockSteps == 0;
+
+    /// <summary>The plan of one instruction set, or null.</summary>
+    public IsaPlan? ForIsa(Isa isa) => Isas.FirstOrDefault(plan => plan.Isa == isa);
+}
+
+/// <summary>Instruction sets with vector kernels.</summary>
+internal enum Isa
+{
+    Vector128,
+    Avx2,
+    Avx512,
+}
+
+/// <summary>How the kernels of one instruction set are built.</summary>
+/// <param name="Isa">The instruction set.</param>
+/// <param name="Rows">Kernels for few rows of x, which expand nibbles in registers; most rows first, one row last.</param>
+/// <param name="PrefetchBytes">How far ahead of its use a line of weights is asked for; 0 for not at all.</param>
+/// <param name="Tile">The kernel for many rows of x.</param>
+internal sealed record IsaPlan(Isa Isa, EquatableArray<RowsPlan> Rows, int PrefetchBytes, TilePlan Tile)
+{
+    /// <summary>Panels that all row kernels divide: the unit in which work is shared between threads.</summary>
+    public int UnitPanels => Rows.Max(plan => plan.Panels);
+}
+
+/// <summary>A kernel for a fixed number of rows of x.</summary>
+/// <param name="Rows">Rows of x.</param>
+/// <param name="Panels">Panels computed together: independent streams of weights.</param>
+/// <param name="Accumulators">Running sums for each vector of outputs, over which the columns of a step alternate.</param>
+internal sealed record RowsPlan(int Rows, int Panels, int Accumulators);
+
+/// <summary>The kernel for many rows: panels are expanded to float32 once, then multiplied with packed tiles of x.</summary>
+/// <param name="Rows">Rows of x in a full tile.</param>
+/// <param name="TailRows">Rows of x in the lower tiles for a remainder.</param>
+/// <param name="Panels">Panels that a tile spans.</param>
+/// <param name="ExpandSteps">Steps that are expanded at a time.</param>
+/// <param name="MinRows">From how many rows on it beats the kernels for few.</param>
+internal sealed record TilePlan(int Rows, int TailRows, int Panels, int ExpandSteps, int MinRows);

@@ -10,7 +10,7 @@ internal sealed class GenericKernelFamily(Linear4BitShape shape) : KernelFamily(
     /// <inheritdoc/>
     public override Linear4BitKernel? Create(KernelIsa isa)
     {
-        bool wholeSteps = Shape.Group % PanelLayout.StepColumns == 0;
+        bool wholeSteps = Shape.Group % PanelLayout.StepColumns == 0 || Shape.Groups == 1;
         return isa switch
         {
             KernelIsa.Scalar => new GenericScalarKernel(Shape),

@@ -13,8 +13,7 @@ internal readonly struct StepBlocks(Linear4BitShape shape)
 
     private readonly int _steps = shape.Steps;
 
-    /// <summary>At least one row: a group longer than In counts as one of In.</summary>
-    private readonly int _groupSteps = Math.Max(1, Math.Min(shape.Group, shape.Steps * PanelLayout.StepColumns) / PanelLayout.StepColumns);
+    private readonly int _groupSteps = shape.Groups == 1 ? shape.Steps : shape.Group / PanelLayout.StepColumns;
 
     /// <summary>The group that a step lies in.</summary>
     public int GroupOf(int step) => step / _groupSteps;

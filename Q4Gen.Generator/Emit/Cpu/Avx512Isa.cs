@@ -1,0 +1,35 @@
+using System.Collections.Generic;
+
+namespace Q4Gen.Generator.Emit.Cpu;
+
+/// <summary>AVX-512 F: one vector is a whole panel, and one permute looks sixteen nibbles up.</summary>
+internal sealed class Avx512Isa : VectorIsa
+{
+    public override string Name => "avx512";
+
+    public override string EnumMember => "Avx512";
+
+    public override string IsSupported => "Avx512F.IsSupported";
+
+    public override string IntrinsicClass => "System.Runtime.Intrinsics.X86.Avx512F";
+
+    public override int Bits => 512;
+
+    public override string ScaleUnit => "Exact";
+
+    public override IReadOnlyList<string> Locals { get; } = ["Vector512<float> values = NibbleValues;"];
+
+    public override void WriteHelpers(SourceWriter writer)
+    {
+        writer.Line("// What nibbles stand for. vpermps reads only the low four bits of each index, so a shifted word is an index as it");
+        writer.Line("// is, without a mask: dequantising is exact and one instruction.");
+        writer.Line("private static Vector512<float> NibbleValues => Vector512.Create(-8f, -7f, -6f, -5f, -4f, -3f, -2f, -1f, 0f, 1f, 2f, 3f, 4f, 5f, 6f, 7f);");
+    }
+
+    public override string LoadWords(int offset) => $"Vector512.LoadUnsafe({At("words", offset)})";
+
+    public override string Column(string words, int column) =>
+        column == 0 ? $"PermuteVar16x32(values, {words})" : $"PermuteVar16x32(values, {words} >>> {4 * column})";
+
+    public override string MultiplyAdd(string a, string b, string c) => $"FusedMultiplyAdd({a}, {b}, {c})";
+}

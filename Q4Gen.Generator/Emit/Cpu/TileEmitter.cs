@@ -1,0 +1,230 @@
+using System.Collections.Generic;
+using System.Linq;
+using Q4Gen.Format;
+using Q4Gen.Generator.Planning;
+
+namespace Q4Gen.Generator.Emit.Cpu;
+
+/// <summary>
+/// Prints the kernels for many rows of x: a stretch of columns of a panel is expanded to float32 with its scales, once,
+/// and then multiplied with all packed tiles of x.
+/// </summary>
+internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan tile, VectorIsa isa)
+{
+    private const int PanelRows = PanelLayout.PanelRows;
+
+    public void Write()
+    {
+        WriteGemm();
+        foreach (int panels in VectorKernelEmitter.PanelCounts(plan, tile.Panels))
+        {
+            writer.Line();
+            WriteExpand(panels);
+            foreach (int rows in new[] { tile.Rows, tile.TailRows }.Distinct())
+            {
+                writer.Line();
+                WriteTile(rows, panels);
+            }
+        }
+    }
+
+    private void WriteGemm()
+    {
+        writer.Line("/// <summary>Packed tiles of x against the panels from <paramref name=\"firstPanel\"/> up to <paramref name=\"endPanel\"/>.</summary>");
+        writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
+        using (writer.Block($"private static void {Name("Gemm")}(in KernelCall call, int firstPanel, int endPanel)"))
+        {
+            writer.Line("// Expanded weights, [column][output]: small enough to stay in the first-level cache.");
+            writer.Line($"ref float expanded = ref KernelCall.Scratch({tile.ExpandSteps * PanelLayout.StepColumns * PanelRows * tile.Panels});");
+            List<int> variants = VectorKernelEmitter.PanelCounts(plan, tile.Panels).ToList();
+            using (writer.Block($"for (int panel = firstPanel; panel < endPanel; panel += {tile.Panels})"))
+            {
+                using (writer.Block($"for (int step = 0; step < Steps; step += {tile.ExpandSteps})"))
+                {
+                    writer.Line(plan.Steps % tile.ExpandSteps == 0 ? $"const int steps = {tile.ExpandSteps};" : $"int steps = Math.Min({tile.ExpandSteps}, Steps - step);");
+                    writer.Line(plan.TailColumns == 0
+                        ? (plan.Steps % tile.ExpandSteps == 0 ? "const " : "") + $"int columns = steps * {PanelLayout.StepColumns};"
+                        : $"int columns = Math.Min(steps * {PanelLayout.StepColumns}, In - step * {PanelLayout.StepColumns});");
+                    if (variants.Count == 1)
+                    {
+                        WriteTileLoops(variants[0]);
+                    }
+                    else
+                    {
+                        using (writer.Block($"if (panel <= Panels - {tile.Panels})"))
+                        {
+                            WriteTileLoops(variants[0]);
+                        }
+
+                        using (writer.Block("else"))
+                        {
+                            WriteTileLoops(variants[1]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private void WriteTileLoops(int panels)
+    {
+        writer.Line($"{Name(Variant("Expand", panels))}(call, panel, step, steps, ref expanded);");
+        writer.Line("int row = 0;");
+        using (writer.Block($"for (int i = 0; i < call.FullTiles; i++, row += {tile.Rows})"))
+        {
+            writer.Line($"ref float x = ref Unsafe.Add(ref call.X, (nint)row * In + step * {PanelLayout.StepColumns * tile.Rows});");
+            writer.Line($"{Name(Variant($"Tile{tile.Rows}", panels))}(call, ref x, ref expanded, columns, row, panel, step == 0);");
+        }
+
+        if (tile.TailRows != tile.Rows)
+        {
+            writer.Line();
+            using (writer.Block($"for (int i = 0; i < call.TailTiles; i++, row += {tile.TailRows})"))
+            {
+                writer.Line($"ref float x = ref Unsafe.Add(ref call.X, (nint)row * In + step * {PanelLayout.StepColumns * tile.TailRows});");
+                writer.Line($"{Name(Variant($"Tile{tile.TailRows}", panels))}(call, ref x, ref expanded, columns, row, panel, step == 0);");
+            }
+        }
+    }
+
+    private void WriteExpand(int panels)
+    {
+        writer.Line("/// <summary>Steps of the weights as float32, times their scales: exact, because 4 and 11 significant bits make 15.</summary>");
+        writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
+        using (writer.Block($"private static void {Name(Variant("Expand", panels))}(in KernelCall call, int panel, int firstStep, int steps, ref float expanded)"))
+        {
+            foreach (string local in isa.Locals)
+            {
+                writer.Line(local);
+            }
+
+            writer.Line("ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel + (nint)firstStep * WordsPerStep);");
+            writer.Line("ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * ScalesPerPanel);");
+            using (writer.Block("for (int step = firstStep; step < firstStep + steps; step++)"))
+            {
+                writer.Line(plan.Groups == 1 ? "const int group = 0;" : $"int group = step / {plan.GroupSteps};");
+                for (int panel = 0; panel < panels; panel++)
+                {
+                    WriteExpandPanel(panel, panels);
+                }
+
+                writer.Line("words = ref Unsafe.Add(ref words, WordsPerStep);");
+                writer.Line($"expanded = ref Unsafe.Add(ref expanded, {PanelLayout.StepColumns * PanelRows * panels});");
+            }
+        }
+    }
+
+    private void WriteExpandPanel(int panel, int panels)
+    {
+        string suffix = panels == 1 ? "" : $"{panel}";
+        for (int part = 0; part < isa.Parts; part++)
+        {
+            string name = suffix + isa.PartName(part);
+            int words = panel * plan.Steps * PanelLayout.StepWords + part * isa.Lanes;
+            int scales = panel * plan.Groups * PanelRows + part * isa.Lanes;
+            writer.Line($"var words{(name.Length == 0 ? "0" : name)} = {isa.LoadWords(words)};");
+            writer.Line($"var scale{name} = {isa.LoadScales($"group * {PanelRows}" + (scales == 0 ? "" : $" + {scales}"))};");
+        }
+
+        for (int column = 0; column < PanelLayout.StepColumns; column++)
+        {
+            for (int part = 0; part < isa.Parts; part++)
+            {
+                string name = suffix + isa.PartName(part);
+                int offset = (column * panels + panel) * PanelRows + part * isa.Lanes;
+                string at = offset == 0 ? "" : $", {offset}";
+                writer.Line($"({isa.Column($"words{(name.Length == 0 ? "0" : name)}", column)} * scale{name}).StoreUnsafe(ref expanded{at});");
+            }
+        }
+
+        writer.Line();
+    }
+
+    private void WriteTile(int rows, int panels)
+    {
+        int vectors = panels * isa.Parts;
+        string Sum(int row, int vector) => $"sum{row}" + (vectors == 1 ? "" : ((char)('A' + vector)).ToString());
+        writer.Line($"/// <summary>{rows} packed rows of x by {panels * PanelRows} outputs, added to the bias the first time and to y later.</summary>");
+        writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
+        using (writer.Block($"private static void {Name(Variant($"Tile{rows}", panels))}(\n    in KernelCall call, ref float x, ref float weights, int columns, int row, int panel, bool isFirst)"))
+        {
+            for (int row = 0; row < rows; row++)
+            {
+                writer.Line($"{isa.Float} {string.Join(", ", Enumerable.Range(0, vectors).Select(vector => Sum(row, vector) + " = default"))};");
+            }
+
+            using (writer.Block("for (int column = 0; column < columns; column++)"))
+            {
+                for (int vector = 0; vector < vectors; vector++)
+                {
+                    string at = vector == 0 ? "" : $", {vector * isa.Lanes}";
+                    writer.Line($"var weights{(char)('A' + vector)} = {isa.Vector}.LoadUnsafe(ref weights{at});");
+                }
+
+                for (int row = 0; row < rows; row++)
+                {
+                    writer.Line($"var x{row} = {isa.Broadcast("x", row)};");
+                    for (int vector = 0; vector < vectors; vector++)
+                    {
+                        writer.Line($"{Sum(row, vector)} = {isa.MultiplyAdd($"weights{(char)('A' + vector)}", $"x{row}", Sum(row, vector))};");
+                    }
+                }
+
+                writer.Line($"x = ref Unsafe.Add(ref x, {rows});");
+                writer.Line($"weights = ref Unsafe.Add(ref weights, {PanelRows * panels});");
+            }
+
+            writer.Line();
+            WriteTileStores(rows, panels, Sum);
+        }
+    }
+
+    private void WriteTileStores(int rows, int panels, System.Func<int, int, string> sum)
+    {
+        writer.Line("int rows = call.Rows - row;");
+        writer.Line($"ref float y = ref Unsafe.Add(ref call.Y, (nint)row * Out + panel * {PanelRows});");
+        writer.Line($"ref float bias = ref Unsafe.Add(ref call.Bias, panel * {PanelRows});");
+        for (int row = 0; row < rows; row++)
+        {
+            if (row > 0)
+            {
+                // A tile at the end may hold fewer rows than it is high.
+                writer.Line();
+                using (writer.Block($"if (rows <= {row})"))
+                {
+                    writer.Line("return;");
+                }
+
+                writer.Line();
+                writer.Line("y = ref Unsafe.Add(ref y, Out);");
+            }
+
+            for (int panel = 0; panel < panels; panel++)
+            {
+                string sums = string.Join(", ", Enumerable.Range(panel * isa.Parts, isa.Parts).Select(vector => sum(row, vector)));
+                string offset = panel == 0 ? "" : $", {panel * PanelRows}";
+                string start = panel == 0
+                    ? "ref isFirst ? ref bias : ref y"
+                    : $"ref Unsafe.Add(ref isFirst ? ref bias : ref y, {panel * PanelRows})";
+                string target = VectorIsa.At("y", panel * PanelRows);
+                writer.Line($"PanelStore.Add({start}, {target}, {StoredRows(panel, panels)}{sums});");
+            }
+        }
+    }
+
+    private string StoredRows(int panel, int panels)
+    {
+        if (plan.LastPanelRows == PanelRows || panel != panels - 1)
+        {
+            return "";
+        }
+
+        return panels != tile.Panels || plan.Panels == panels
+            ? "LastPanelRows, "
+            : $"panel == Panels - {panels} ? LastPanelRows : {PanelRows}, ";
+    }
+
+    private string Variant(string role, int panels) => VectorKernelEmitter.VariantRole(role, panels, tile.Panels);
+
+    private string Name(string role) => KernelFile.Name(plan, role, isa.Name);
+}
