@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Storyteller.Decoding;
 using Storyteller.Scoring;
@@ -20,7 +19,7 @@ internal static class PerplexityRun
     {
         if (!file.Exists)
         {
-            throw new UsageException($"The file '{file.FullName}' does not exist; give --perplexity a text file.");
+            throw new UsageException($"There is no file '{file.FullName}'; give --perplexity a text file.");
         }
 
         int[] stream = EmbeddedModel.CreateTokenizer().EncodeStories(File.ReadAllText(file.FullName));

@@ -1,16 +1,16 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Q4Gen;
+using Storyteller.Text;
 
 namespace Storyteller.Commands;
 
 /// <summary>The command line: its options, and one clear sentence for each that cannot be.</summary>
 public static class StoryCommand
 {
-    private const int Mistake = 2;
     private const int Failure = 1;
-
-    private static readonly int[] s_groups = [32, 64, 128];
+    private const int Mistake = 2;
 
     private static readonly Option<string> s_prompt = new("--prompt")
     {
@@ -18,46 +18,34 @@ public static class StoryCommand
         DefaultValueFactory = _ => "Once upon a time",
     };
 
-    private static readonly Option<int> s_tokens = new("--tokens")
-    {
-        Description = "Most tokens to generate, about three letters each.",
-        DefaultValueFactory = _ => 400,
-    };
+    private static readonly Option<int> s_tokens = Number(
+        "--tokens", "Most tokens to generate, about three letters each.", 400, "a whole number from 1", value => value >= 1);
 
-    private static readonly Option<int> s_seed = new("--seed")
-    {
-        Description = "The same seed tells the same story.",
-        DefaultValueFactory = _ => 1,
-    };
+    private static readonly Option<int> s_seed = Number(
+        "--seed", "The same seed tells the same story.", 1, "a whole number", _ => true);
 
-    private static readonly Option<float> s_temperature = new("--temperature")
-    {
-        Description = "Below 1 plainer, above 1 wilder; 0 always takes the likeliest token.",
-        DefaultValueFactory = _ => 0.6f,
-    };
+    private static readonly Option<float> s_temperature = Number(
+        "--temperature", "Below 1 plainer, above 1 wilder; 0 always takes the likeliest token.", 0.6f,
+        "a number from 0", value => value >= 0 && float.IsFinite(value));
 
-    private static readonly Option<float> s_topP = new("--top-p")
-    {
-        Description = "Draw from the likeliest tokens that together reach this probability.",
-        DefaultValueFactory = _ => 0.9f,
-    };
+    private static readonly Option<float> s_topP = Number(
+        "--top-p", "Draw from the likeliest tokens that together reach this probability.", 0.9f,
+        "a number above 0 and at most 1", value => value > 0 && value <= 1);
 
-    private static readonly Option<int> s_threads = new("--threads")
-    {
-        Description = "Threads that share a large layer.",
-        DefaultValueFactory = _ => Linear4BitThreads.Count,
-    };
+    private static readonly Option<int> s_threads = Number(
+        "--threads", "Threads that share a large layer.", Environment.ProcessorCount,
+        "a whole number from 1 to 1024", value => value is >= 1 and <= 1024);
 
-    private static readonly Option<int> s_group = new("--group")
-    {
-        Description = "Columns that share a scale: 32, 64 or 128.",
-        DefaultValueFactory = _ => StoryModel.DeclaredGroup,
-    };
+    private static readonly Option<int> s_group = Number(
+        "--group", "Columns that share a scale: 32, 64 or 128.", StoryModel.DeclaredGroup,
+        "32, 64 or 128", value => value is 32 or 64 or 128);
 
     private static readonly Option<FileInfo?> s_perplexity = new("--perplexity")
     {
         Description = "Score this text, stories separated by <|endoftext|>, instead of telling one.",
     };
+
+    private static readonly Option[] s_storyOptions = [s_prompt, s_tokens, s_seed, s_temperature, s_topP, s_group];
 
     /// <summary>Runs the program.</summary>
     /// <param name="args">Its arguments.</param>
@@ -77,63 +65,63 @@ public static class StoryCommand
         {
             return result.Invoke(new InvocationConfiguration { Output = output, Error = errors, EnableDefaultExceptionHandler = false });
         }
-        catch (Exception exception) when (exception is UsageException or IOException or UnauthorizedAccessException)
+        catch (UsageException exception)
         {
             errors.WriteLine(exception.Message);
-            return exception is UsageException ? Mistake : Failure;
+            return Mistake;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            errors.WriteLine(exception.Message);
+            return Failure;
         }
     }
 
     private static RootCommand Create()
     {
-        Check(s_tokens, value => value >= 1, "at least 1");
-        Check(s_temperature, value => value >= 0 && float.IsFinite(value), "0 or above");
-        Check(s_topP, value => value > 0 && value <= 1, "above 0 and at most 1");
-        Check(s_threads, value => value is >= 1 and <= 1024, "from 1 to 1024");
-        Check(s_group, value => s_groups.Contains(value), "32, 64 or 128");
-
-        Option[] storyOptions = [s_prompt, s_tokens, s_seed, s_temperature, s_topP, s_group];
         var command = new RootCommand("Tells a story with a 1.3M-parameter model in 4 bits, or scores a text with it.");
-        Array.ForEach(storyOptions, command.Options.Add);
-        command.Options.Add(s_threads);
-        command.Options.Add(s_perplexity);
+        Array.ForEach([.. s_storyOptions, s_threads, s_perplexity], command.Options.Add);
         command.Validators.Add(result =>
         {
             if (result.GetResult(s_perplexity) is { Implicit: false }
-                && storyOptions.FirstOrDefault(option => result.GetResult(option) is { Implicit: false }) is { } story)
+                && Array.Find(s_storyOptions, option => result.GetResult(option) is { Implicit: false }) is { } unused)
             {
-                result.AddError($"--perplexity scores a text at every group and tells no story; leave out {story.Name}.");
+                result.AddError($"--perplexity scores a text at every group and tells no story; leave out {unused.Name}.");
             }
         });
-
-        command.SetAction(result =>
-        {
-            TextWriter output = result.InvocationConfiguration.Output;
-            Linear4BitThreads.Count = result.GetValue(s_threads);
-            if (result.GetValue(s_perplexity) is { } file)
-            {
-                return PerplexityRun.Run(file, output) ? 0 : Failure;
-            }
-
-            StoryRun.Run(
-                result.GetValue(s_prompt)!,
-                new Text.StoryOptions(result.GetValue(s_tokens), result.GetValue(s_seed), result.GetValue(s_temperature), result.GetValue(s_topP)),
-                result.GetValue(s_group),
-                output);
-            return 0;
-        });
+        command.SetAction(Invoke);
         return command;
     }
 
-    private static void Check<T>(Option<T> option, Func<T, bool> isValid, string expected)
+    private static int Invoke(ParseResult result)
     {
-        option.Validators.Add(result =>
+        TextWriter output = result.InvocationConfiguration.Output;
+        Linear4BitThreads.Count = result.GetValue(s_threads);
+        if (result.GetValue(s_perplexity) is { } file)
         {
-            // A value that cannot be parsed has an error of its own.
-            if (!result.Implicit && result.Errors.Any() == false && !isValid(result.GetValueOrDefault<T>()))
-            {
-                result.AddError($"{option.Name} is {result.Tokens[^1].Value}; it must be {expected}.");
-            }
-        });
+            return PerplexityRun.Run(file, output) ? 0 : Failure;
+        }
+
+        var options = new StoryOptions(
+            result.GetValue(s_tokens), result.GetValue(s_seed), result.GetValue(s_temperature), result.GetValue(s_topP));
+        StoryRun.Run(result.GetValue(s_prompt)!, options, result.GetValue(s_group), output);
+        return 0;
     }
+
+    private static Option<T> Number<T>(string name, string description, T defaultValue, string expected, Func<T, bool> isValid)
+        where T : struct, IParsable<T> => new(name)
+        {
+            Description = description,
+            DefaultValueFactory = _ => defaultValue,
+            CustomParser = result =>
+            {
+                string text = result.Tokens[^1].Value;
+                if (!T.TryParse(text, CultureInfo.InvariantCulture, out T value) || !isValid(value))
+                {
+                    result.AddError($"{name} is '{text}'; it must be {expected}.");
+                }
+
+                return value;
+            },
+        };
 }
