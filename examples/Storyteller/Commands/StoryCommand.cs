@@ -96,7 +96,11 @@ public static class StoryCommand
     private static int Invoke(ParseResult result)
     {
         TextWriter output = result.InvocationConfiguration.Output;
-        Linear4BitThreads.Count = result.GetValue(s_threads);
+        if (result.GetResult(s_threads) is { Implicit: false })
+        {
+            Linear4BitThreads.Count = result.GetValue(s_threads);
+        }
+
         if (result.GetValue(s_perplexity) is { } file)
         {
             return PerplexityRun.Run(file, output) ? 0 : Failure;
