@@ -127,24 +127,22 @@ public sealed class Decoder
     /// <summary>Each query head's mean of the values it sees, weighted by softmax(query · key / √head size).</summary>
     private void Mix(ReadOnlySpan<float> query, KeyValueCache cache, int visible, Span<float> mixed)
     {
-        int headSize = _config.HeadSize;
         int queriesPerKey = _config.Heads / _config.KeyValueHeads;
-        float scale = 1 / MathF.Sqrt(headSize);
+        float scale = 1 / MathF.Sqrt(_config.HeadSize);
         Span<float> scores = _scores.AsSpan(0, visible);
-        mixed.Clear();
         for (int head = 0; head < _config.Heads; head++)
         {
-            ReadOnlySpan<float> q = query.Slice(head * headSize, headSize);
-            for (int slot = 0; slot < visible; slot++)
+            int first = head * _config.HeadSize;
+            scores.Clear();
+            for (int i = 0; i < _config.HeadSize; i++)
             {
-                scores[slot] = scale * TensorPrimitives.Dot(q, cache.Key(head / queriesPerKey, slot));
+                TensorPrimitives.MultiplyAdd(cache.Keys(head / queriesPerKey, i, visible), scale * query[first + i], scores, scores);
             }
 
             Softmax(scores);
-            Span<float> sum = mixed.Slice(head * headSize, headSize);
-            for (int slot = 0; slot < visible; slot++)
+            for (int i = 0; i < _config.HeadSize; i++)
             {
-                TensorPrimitives.MultiplyAdd(cache.Value(head / queriesPerKey, slot), scores[slot], sum, sum);
+                mixed[first + i] = TensorPrimitives.Dot(cache.Values(head / queriesPerKey, i, visible), scores);
             }
         }
     }

@@ -6,6 +6,8 @@ namespace Storyteller.Decoding;
 /// </summary>
 /// <remarks>
 /// The order of the slots does not matter: attention is a sum over them, and rotary keys carry their own position.
+/// Stored by element, <c>[head][element][slot]</c>, so that attention works on long vectors, one a head's element,
+/// instead of short ones, one a token.
 /// </remarks>
 public sealed class KeyValueCache(DecoderConfig config)
 {
@@ -18,19 +20,19 @@ public sealed class KeyValueCache(DecoderConfig config)
     /// <summary>Keeps the keys and values of the token at <paramref name="position"/>, <c>[heads, head size]</c> each.</summary>
     public void Store(int position, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
     {
-        for (int head = 0; head < config.KeyValueHeads; head++)
+        int slot = position % config.Context;
+        for (int i = 0; i < config.KeyValueWidth; i++)
         {
-            int at = At(head, position % config.Context);
-            keys.Slice(head * config.HeadSize, config.HeadSize).CopyTo(_keys.AsSpan(at));
-            values.Slice(head * config.HeadSize, config.HeadSize).CopyTo(_values.AsSpan(at));
+            _keys[i * config.Context + slot] = keys[i];
+            _values[i * config.Context + slot] = values[i];
         }
     }
 
-    /// <summary>One head's key in one slot.</summary>
-    public ReadOnlySpan<float> Key(int head, int slot) => _keys.AsSpan(At(head, slot), config.HeadSize);
+    /// <summary>One element of a head's keys in the first slots.</summary>
+    public ReadOnlySpan<float> Keys(int head, int element, int slots) =>
+        _keys.AsSpan((head * config.HeadSize + element) * config.Context, slots);
 
-    /// <summary>One head's value in one slot.</summary>
-    public ReadOnlySpan<float> Value(int head, int slot) => _values.AsSpan(At(head, slot), config.HeadSize);
-
-    private int At(int head, int slot) => (head * config.Context + slot) * config.HeadSize;
+    /// <summary>One element of a head's values in the first slots.</summary>
+    public ReadOnlySpan<float> Values(int head, int element, int slots) =>
+        _values.AsSpan((head * config.HeadSize + element) * config.Context, slots);
 }
