@@ -27,7 +27,7 @@ internal static class KernelPlanner
         Isa.Avx512,
         new EquatableArray<RowsPlan>([new(4, 1, 2), new(2, 2, 2), new(1, 4, 2)]),
         PrefetchBytes,
-        new TilePlan(Rows: 12, TailRows: 4, Panels: 2, ExpandSteps: 16, MinRows: 8));
+        new TilePlan(Rows: 12, TailRows: 4, Panels: 2, ExpandSteps: 16, MinRows: 12));
 
     /// <summary>
     /// 16 registers and two vectors a panel. Few rows: eight running sums as above. Many: 6 × 2 accumulators, two
@@ -35,9 +35,9 @@ internal static class KernelPlanner
     /// </summary>
     private static readonly IsaPlan s_avx2 = new(
         Isa.Avx2,
-        new EquatableArray<RowsPlan>([new(4, 1, 1), new(2, 1, 2), new(1, 4, 1)]),
+        new EquatableArray<RowsPlan>([new(4, 1, 1), new(2, 1, 2), new(1, 2, 2)]),
         PrefetchBytes,
-        new TilePlan(Rows: 6, TailRows: 2, Panels: 1, ExpandSteps: 32, MinRows: 8));
+        new TilePlan(Rows: 6, TailRows: 2, Panels: 1, ExpandSteps: 32, MinRows: 24));
 
     /// <summary>Four vectors a panel; Arm has 32 registers, SSE 16. One row: two panels are eight running sums.</summary>
     private static readonly IsaPlan s_vector128 = new(

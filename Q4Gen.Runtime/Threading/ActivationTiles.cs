@@ -10,6 +10,9 @@ namespace Q4Gen.Threading;
 /// </summary>
 internal static class ActivationTiles
 {
+    /// <summary>A stretch of columns that stays in the first-level cache while the rows of a tile take turns.</summary>
+    private const int ColumnsAtOnce = 128;
+
     /// <summary>Floats that tiles of <paramref name="counts"/> take.</summary>
     public static long Length(Linear4BitKernel kernel, TileCounts counts) =>
         (counts.Full * kernel.TileRows + counts.Tail * kernel.TailTileRows) * (long)kernel.Shape.In;
@@ -32,13 +35,17 @@ internal static class ActivationTiles
                 NativeMemory.Clear(target, (nuint)height * (nuint)columns * sizeof(float));
             }
 
-            for (int row = 0; row < rows; row++)
+            for (int firstColumn = 0; firstColumn < columns; firstColumn += ColumnsAtOnce)
             {
-                ref float x = ref Unsafe.Add(ref source, (nint)row * columns);
-                float* lane = target + row;
-                for (int column = 0; column < columns; column++)
+                int count = Math.Min(ColumnsAtOnce, columns - firstColumn);
+                for (int row = 0; row < rows; row++)
                 {
-                    lane[(nint)column * height] = Unsafe.Add(ref x, column);
+                    ref float x = ref Unsafe.Add(ref source, (nint)row * columns + firstColumn);
+                    float* lane = target + (nint)firstColumn * height + row;
+                    for (int column = 0; column < count; column++)
+                    {
+                        lane[column * height] = Unsafe.Add(ref x, column);
+                    }
                 }
             }
         }

@@ -17,14 +17,12 @@ internal sealed class Avx512Isa : VectorIsa
 
     public override string ScaleUnit => "Exact";
 
-    public override IReadOnlyList<string> Locals { get; } = ["Vector512<float> values = NibbleValues;"];
-
-    public override void WriteHelpers(SourceWriter writer)
-    {
-        writer.Line("// What nibbles stand for. vpermps reads only the low four bits of each index, so a shifted word is an index as it");
-        writer.Line("// is, without a mask: dequantising is exact and one instruction.");
-        writer.Line("private static Vector512<float> NibbleValues => Vector512.Create(-8f, -7f, -6f, -5f, -4f, -3f, -2f, -1f, 0f, 1f, 2f, 3f, 4f, 5f, 6f, 7f);");
-    }
+    public override IReadOnlyList<string> Locals { get; } =
+    [
+        "// What nibbles stand for. vpermps reads only the low four bits of each index, so a shifted word is an index as it",
+        "// is, without a mask: dequantising is exact and one instruction.",
+        "Vector512<float> values = Vector512.Create(-8f, -7f, -6f, -5f, -4f, -3f, -2f, -1f, 0f, 1f, 2f, 3f, 4f, 5f, 6f, 7f);",
+    ];
 
     public override string LoadWords(int offset) => $"Vector512.LoadUnsafe({At("words", offset)})";
 

@@ -14,6 +14,7 @@ internal abstract class TopNibbleIsa : VectorIsa
 
     public sealed override void WriteHelpers(SourceWriter writer)
     {
+        writer.Line();
         writer.Line("// Words whose nibbles have their top bits flipped, which turns nibble - 8 into two's complement.");
         writer.Line("[MethodImpl(MethodImplOptions.AggressiveInlining)]");
         writer.Line($"private static {Words} Load(ref int words) => {Vector}.LoadUnsafe(ref words) ^ {Vector}.Create(unchecked((int)0x88888888));");

@@ -28,7 +28,9 @@ internal abstract class VectorIsa
     public virtual IReadOnlyList<string> Locals => [];
 
     /// <summary>Members of the kernel class that <see cref="Column"/> and <see cref="LoadWords"/> call.</summary>
-    public abstract void WriteHelpers(SourceWriter writer);
+    public virtual void WriteHelpers(SourceWriter writer)
+    {
+    }
 
     /// <summary>The unit of <c>PanelScales</c> that undoes the position in which <see cref="Column"/> leaves a nibble.</summary>
     public abstract string ScaleUnit { get; }

@@ -44,7 +44,6 @@ internal static class VectorKernelEmitter
 
             writer.Line();
             new TileEmitter(writer, plan, isaPlan.Tile, isa).Write();
-            writer.Line();
             isa.WriteHelpers(writer);
         }
 
