@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security;
+using Q4Gen.Generator.Emit.Cpu;
 using Q4Gen.Generator.Model;
 
 namespace Q4Gen.Generator.Emit;
@@ -8,16 +9,11 @@ namespace Q4Gen.Generator.Emit;
 internal static class GeneratedText
 {
     /// <summary>The attribute that marks generated members.</summary>
-    public const string GeneratedCode = "[global::System.CodeDom.Compiler.GeneratedCode(\"Q4Gen\", \"" + Version + "\")]";
+    public const string GeneratedCode = "[global::System.CodeDom.Compiler.GeneratedCode(\"Q4Gen\", \"" + GeneratorVersion.Text + "\")]";
 
     /// <summary>Hides a member from editors.</summary>
     public const string Hidden =
         "[global::System.ComponentModel.EditorBrowsable(global::System.ComponentModel.EditorBrowsableState.Never)]";
-
-    /// <summary>The namespace of generated kernels.</summary>
-    public const string KernelNamespace = "Q4Gen.Generated";
-
-    private const string Version = "0.1";
 
     /// <summary>Opens a file: the mark, the story in <paramref name="story"/>, and the compiler's settings.</summary>
     public static void Header(SourceWriter writer, params string[] story)
@@ -70,7 +66,7 @@ internal static class GeneratedText
     }
 
     /// <summary>A shape's kernels, as an expression.</summary>
-    public static string Kernels(LayerShape shape) => $"global::{KernelNamespace}.{shape.FamilyName}.Instance";
+    public static string Kernels(LayerShape shape) => $"global::{KernelFile.Namespace}.{shape.FamilyName}.Instance";
 
     /// <summary>A shape in words: <c>4096→11008 in groups of 128, with a bias</c>.</summary>
     public static string Describe(LayerShape shape, bool hasBias) =>

@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using Q4Gen.Generator.Emit.Cpu;
 using Q4Gen.Generator.Model;
 using static Q4Gen.Generator.Emit.GeneratedText;
 
@@ -15,7 +16,7 @@ internal static class RegistrationEmitter
             writer,
             "Makes the kernels of this assembly known when it is first used, so that a layer of the same shape that is",
             "loaded without an attribute runs on them, too.");
-        writer.Line($"namespace {KernelNamespace};");
+        writer.Line($"namespace {KernelFile.Namespace};");
         writer.Line();
         writer.Line(GeneratedCode);
         using (writer.Block("internal static class Registration"))

@@ -4,6 +4,7 @@ using Microsoft.CodeAnalysis;
 using Q4Gen.Format;
 using Q4Gen.Generator.Diagnostics;
 using Q4Gen.Generator.Model;
+using Q4Gen.Generator.Planning;
 
 namespace Q4Gen.Generator.Parsing;
 
@@ -74,7 +75,7 @@ internal sealed record LayerDeclaration(LayerShape Shape, bool HasBias, string? 
             return false;
         }
 
-        if (shape.Group % PanelLayout.StepColumns != 0)
+        if (!KernelPlanner.HasVectorKernels(shape))
         {
             long next = (shape.Group + PanelLayout.StepColumns - 1L) / PanelLayout.StepColumns * PanelLayout.StepColumns;
             report?.Invoke(Descriptors.ScalarGroup, attribute.LocationOf("Group"), owner, Text(shape.Group), Text(next));

@@ -83,15 +83,10 @@ internal static class TypeShellParser
 
     private static string Declaration(INamedTypeSymbol type)
     {
-        string parameters = type.TypeParameters.IsEmpty ? "" : $"<{string.Join(", ", type.TypeParameters.Select(Parameter))}>";
+        string parameters = type.TypeParameters.IsEmpty
+            ? ""
+            : $"<{string.Join(", ", type.TypeParameters.Select(parameter => parameter.Name.ToIdentifier()))}>";
         return $"partial {Keyword(type)} {type.Name.ToIdentifier()}{parameters}";
-
-        static string Parameter(ITypeParameterSymbol parameter) => parameter.Variance switch
-        {
-            VarianceKind.In => "in ",
-            VarianceKind.Out => "out ",
-            _ => "",
-        } + parameter.Name.ToIdentifier();
     }
 
     /// <summary>
