@@ -1,3 +1,4 @@
+using Q4Gen.Tests.Runtime;
 using Storyteller;
 using Storyteller.Commands;
 using Storyteller.Decoding;
@@ -6,7 +7,7 @@ using Storyteller.Text;
 namespace Q4Gen.Tests.Examples;
 
 /// <summary>The program as its user meets it.</summary>
-[Collection("ThreadingCollection")]
+[Collection(nameof(ThreadingCollection))]
 public sealed class StoryCommandTests : IDisposable
 {
     private readonly int _threads = Linear4BitThreads.Count;

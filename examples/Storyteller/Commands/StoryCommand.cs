@@ -22,10 +22,10 @@ public static class StoryCommand
         "--tokens", "Most tokens to generate, about three letters each.", 400, "a whole number from 1", value => value >= 1);
 
     private static readonly Option<int> s_seed = Number(
-        "--seed", "The same seed tells the same story.", 1, "a whole number", _ => true);
+        "--seed", "The same seed tells the same story.", 21, "a whole number", _ => true);
 
     private static readonly Option<float> s_temperature = Number(
-        "--temperature", "Below 1 plainer, above 1 wilder; 0 always takes the likeliest token.", 0.6f,
+        "--temperature", "Below 1 plainer, above 1 wilder; 0 always takes the likeliest token.", 0.5f,
         "a number from 0", value => value >= 0 && float.IsFinite(value));
 
     private static readonly Option<float> s_topP = Number(
