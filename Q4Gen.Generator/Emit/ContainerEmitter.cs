@@ -165,6 +165,11 @@ internal static class ContainerEmitter
                 WriteChild(writer, child);
             }
 
+            if (spec.Layers.Count + spec.Children.Count > 0)
+            {
+                writer.Line();
+            }
+
             using (writer.Block("if (!load.IsAssigning)"))
             {
                 writer.Line("this.OnLoad(load, prefix);");
@@ -180,9 +185,10 @@ internal static class ContainerEmitter
             return;
         }
 
-        // What cannot be passed by reference goes through a local.
         bool isInPlaceStruct = child is { IsValueType: true, Collection: ChildCollection.None };
-        using (writer.Block("// A property cannot be passed by reference, so it goes through a local."))
+        writer.Line();
+        writer.Line($"// {OneLine(child.Name)} cannot be passed by reference{(child.CanAssign ? "" : " or assigned")}, so it goes through a local.");
+        using (writer.Block())
         {
             string type = child.Collection switch
             {
@@ -191,7 +197,7 @@ internal static class ContainerEmitter
                 ChildCollection.ReadOnlyList => $"global::System.Collections.Generic.IReadOnlyList<{child.Type}>?",
                 _ => child.Type + (isInPlaceStruct ? "" : "?"),
             };
-            writer.Line($"{type} child = this.{child.Identifier}!;");
+            writer.Line($"{type} child = this.{child.Identifier}{(child.Collection == ChildCollection.None ? "" : "!")};");
             writer.Line(Visit(child, "child"));
             if (child.CanAssign && isInPlaceStruct)
             {

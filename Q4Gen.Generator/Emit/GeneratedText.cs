@@ -69,8 +69,11 @@ internal static class GeneratedText
     public static string Kernels(LayerShape shape) => $"global::{KernelFile.Namespace}.{shape.FamilyName}.Instance";
 
     /// <summary>A shape in words: <c>4096→11008 in groups of 128, with a bias</c>.</summary>
-    public static string Describe(LayerShape shape, bool hasBias) =>
-        SourceWriter.Text($"{shape.In}→{shape.Out} in groups of {shape.Group}{(hasBias ? ", with a bias" : "")}");
+    public static string Describe(LayerShape shape, bool hasBias)
+    {
+        string groups = shape.Group >= shape.In ? "with one scale a row" : SourceWriter.Text($"in groups of {shape.Group}");
+        return SourceWriter.Text($"{shape.In}→{shape.Out} {groups}{(hasBias ? ", with a bias" : "")}");
+    }
 
     /// <summary>The lines of an XML comment that list a layer's tensors.</summary>
     public static void TensorList(SourceWriter writer, string prefix, LayerShape shape, bool hasBias)

@@ -5,6 +5,12 @@ namespace Q4Gen;
 /// then emits kernels for exactly this shape, and the class, or the class that contains the property, gets a
 /// <c>Load</c> that fills it from a weight file.
 /// </summary>
+/// <remarks>
+/// A class gets constructors and a static <c>Load</c>. A property's type is <see cref="Linear4Bit"/> or its nullable
+/// form, with any accessors; reading one that is not nullable before it is loaded throws
+/// <see cref="InvalidOperationException"/>, and assigning a layer of other features <see cref="ArgumentException"/>.
+/// What else its class holds is loaded with it; see <see cref="Linear4BitModelAttribute"/>.
+/// </remarks>
 /// <example>
 /// <code>
 /// public partial class Mlp
@@ -32,5 +38,11 @@ public sealed class Linear4BitAttribute : Attribute
     /// <summary>
     /// The layer's name in weight files, in place of the property's name in snake_case; it may contain dots. Only on properties.
     /// </summary>
+    /// <remarks>
+    /// Snake case is lower case with an underscore before each word. A word begins at an upper-case letter that follows a
+    /// lower-case one (<c>GateProj</c> is <c>gate_proj</c>), or that follows an upper-case letter or a digit and has a
+    /// lower-case one behind it (<c>LMHead</c> is <c>lm_head</c>; <c>W1</c> is <c>w1</c>, <c>MLP</c> is <c>mlp</c> and
+    /// <c>Conv2D</c> is <c>conv2d</c>). Leading underscores fall away.
+    /// </remarks>
     public string? Name { get; set; }
 }

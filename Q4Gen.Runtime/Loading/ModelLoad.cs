@@ -134,8 +134,9 @@ public sealed partial class ModelLoad
         string expected = WeightTensor.DescribeShape(shape).Replace("-1", "any", StringComparison.Ordinal);
         if (!Weights.TryGet(name, out WeightTensor? tensor))
         {
+            int dot = Math.Max(name.LastIndexOf('.'), 0);
             throw new WeightFormatException(
-                $"{Weights.Description}: no tensor '{name}'; expected float values of shape {expected}.{NearestNames(name)}");
+                $"{MissingTensor.Describe(Weights, name[..dot], name[dot..].TrimStart('.'))} Expected float values of shape {expected}.");
         }
 
         if (tensor.Type is not (TensorType.F32 or TensorType.F16 or TensorType.BF16))
@@ -244,12 +245,5 @@ public sealed partial class ModelLoad
             : throw new InvalidOperationException(
                 $"A model visited a {typeof(T).Name} in the second walk of a load that it did not visit in the first; "
                 + "LoadFrom must visit the same members in the same order each time.");
-    }
-
-    private string NearestNames(string name)
-    {
-        string last = name[(name.LastIndexOf('.') + 1)..];
-        string[] near = [.. Weights.Names.Where(other => other.EndsWith(last, StringComparison.Ordinal)).Order(StringComparer.Ordinal).Take(3)];
-        return near.Length == 0 ? "" : $" It has '{string.Join("', '", near)}'.";
     }
 }

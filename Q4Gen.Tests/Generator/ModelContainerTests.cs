@@ -1,3 +1,4 @@
+using Microsoft.CodeAnalysis;
 using Q4Gen.Testing;
 
 namespace Q4Gen.Tests.Generator;
@@ -116,4 +117,80 @@ public class ModelContainerTests
         HarnessResult result = GeneratorChecks.All(Everything);
         Assert.Contains("My.App.Outer{T,in}.Between{TOut}.Inner{U}.g.cs", result.Files.Keys);
     }
+
+    [Fact]
+    public void ProgramsWithoutNullableContextCompile()
+    {
+        const string Source = """
+            using Q4Gen;
+            /// <summary>A model that knows nothing of nullable.</summary>
+            public partial class Model
+            {
+                [Linear4Bit(In = 16, Out = 32, Group = 8)] internal partial Linear4Bit Gate { get; set; }
+                internal Model Next { get; set; }
+                internal Child[] Children { get; set; }
+                internal Child Child;
+            }
+            /// <summary>A child.</summary>
+            public partial class Child
+            {
+                [Linear4Bit(In = 16, Out = 32, Group = 8)] internal partial Linear4Bit Gate { get; }
+            }
+            """;
+        GeneratorHarness.Run(Source, HarnessOptions.Hostile with { Nullable = NullableContextOptions.Disable }).EnsureCompiles();
+        GeneratorHarness.Run("#nullable disable\n" + Source, HarnessOptions.Hostile).EnsureCompiles();
+    }
+
+    [Fact]
+    public void ALoadOfTheUsersOwnIsKept()
+    {
+        HarnessResult result = GeneratorHarness.Run("""
+            using Q4Gen;
+            public partial class Model
+            {
+                [Linear4Bit(In = 16, Out = 32, Group = 8)] public partial Linear4Bit Gate { get; }
+                public void Load(IWeightSource weights, string name) { Model model = this; ModelLoad.Load(ref model, weights, name + ".x"); }
+            }
+            """).EnsureCompiles();
+        Assert.DoesNotContain("void Load(", result.File("Model.g.cs"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void NullableElementsAndOddNamesCompile()
+    {
+        GeneratorChecks.All("""
+            using System.Collections.Generic;
+            using Q4Gen;
+            /// <summary>A model.</summary>
+            [Linear4BitModel]
+            public sealed partial class @class
+            {
+                internal Child?[]? A { get; set; }
+                internal List<Child?>? B;
+                internal IReadOnlyList<Child?> C { get; init; } = [];
+                internal readonly Child?[] D = new Child?[2];
+                internal Child? @event;
+                [WeightName("a \"b\" \\ <c> \u2028 {d}")] internal Child @namespace { get; set; } = new();
+                internal required Child Required { get; set; }
+            }
+            /// <summary>A positional child.</summary>
+            public partial record Record(Child Inner, Child[] Others)
+            {
+                [Linear4Bit(In = 16, Out = 32, Group = 8, Name = "x*/\n\"y\" <z>")] internal partial Linear4Bit Gate { get; }
+            }
+            /// <summary>A child.</summary>
+            public partial class Child
+            {
+                [Linear4Bit(In = 16, Out = 32, Group = 8)] internal partial Linear4Bit Gate { get; }
+            }
+            """);
+    }
+
+    [Fact]
+    public void MembersOfOnePartialTypeInSeveralFilesComeInAnOrderThatDoesNotDependOnTheMachine() => GeneratorChecks.All(
+    [
+        "using Q4Gen; /// <summary>A.</summary>\npublic partial class A { [Linear4Bit(In = 16, Out = 32, Group = 8)] internal partial Linear4Bit One { get; } }",
+        "using Q4Gen; public partial class A { [Linear4Bit(In = 16, Out = 32, Group = 8)] internal partial Linear4Bit Two { get; } internal B B = new(); }",
+        "using Q4Gen; [Linear4BitModel] public partial class A { } /// <summary>B.</summary>\npublic partial class B { [Linear4Bit(In = 16, Out = 32, Group = 8)] internal partial Linear4Bit Two { get; } }",
+    ]);
 }

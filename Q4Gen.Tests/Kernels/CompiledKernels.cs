@@ -26,7 +26,7 @@ internal sealed class CompiledKernels : IDisposable
     public static CompiledKernels Compile(IEnumerable<Linear4BitShape> shapes, bool inSoftware, HarnessOptions? options = null)
     {
         options ??= HarnessOptions.Default;
-        HarnessResult result = GeneratorHarness.Run(Source(shapes), options).EnsureCompiles();
+        HarnessResult result = GeneratorHarness.Run(Source(shapes), options);
         Dictionary<string, string> kernels = result.Files
             .Where(static f => f.Key.StartsWith("Linear4Bit_", StringComparison.Ordinal))
             .ToDictionary(static f => f.Key, f => inSoftware ? f.Value.Replace(IntrinsicsNamespace, ModelsNamespace, StringComparison.Ordinal) : f.Value);

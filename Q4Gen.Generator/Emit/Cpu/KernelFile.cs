@@ -20,6 +20,9 @@ internal static class KernelFile
         }
 
         writer.Line("#nullable enable");
+
+        // Two assemblies that see each other's internals may both have the kernels of one shape; each means its own.
+        writer.Line("#pragma warning disable CS0436");
         writer.Line();
         writer.Line($"namespace {Namespace};");
         writer.Line();

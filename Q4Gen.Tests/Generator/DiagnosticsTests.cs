@@ -1,0 +1,135 @@
+using System.Collections.Immutable;
+using System.Text.RegularExpressions;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Q4Gen.Generator.Diagnostics;
+using Q4Gen.Testing;
+
+namespace Q4Gen.Tests.Generator;
+
+/// <summary>Every diagnostic fires where it should, stays silent where it should, and has its page.</summary>
+public class DiagnosticsTests
+{
+    private const string Usings = "#nullable enable\nusing Q4Gen;\n";
+
+    /// <summary>Indices of the cases.</summary>
+    public static IEnumerable<TheoryDataRow<int, string>> Cases =>
+        DiagnosticsCase.All.Select((c, i) => new TheoryDataRow<int, string>(i, c.Id));
+
+    private static readonly DiagnosticDescriptor[] s_testedElsewhere = [Descriptors.LanguageTooOld];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public async Task FiresWithAMessageThatSaysWhatToType(int index, string id)
+    {
+        DiagnosticsCase test = DiagnosticsCase.All[index];
+        ImmutableArray<Diagnostic> found = await AnalyzeAsync(test.Firing);
+        Assert.Equal([id], found.Select(d => d.Id).Distinct());
+        Assert.Contains(test.Message, found[0].GetMessage(), StringComparison.Ordinal);
+        Assert.True(found[0].Location.IsInSource);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public async Task IsSilentOnWhatTheMessageAsksFor(int index, string id)
+    {
+        HarnessResult result = GeneratorHarness.Run(Usings + DiagnosticsCase.All[index].Silent).EnsureCompiles();
+        ImmutableArray<Diagnostic> found = await result.AnalyzeAsync(TestContext.Current.CancellationToken);
+        Assert.True(found.IsEmpty, $"{id} or another fires: {string.Join("; ", found)}");
+    }
+
+    [Fact]
+    public async Task OldLanguageVersionsAreReported()
+    {
+        const string Source = "[Linear4Bit(In = 8, Out = 16, Group = 8)] public partial class Gate { }";
+        ImmutableArray<Diagnostic> found = await AnalyzeAsync(Source, new HarnessOptions { LanguageVersion = LanguageVersion.CSharp12 });
+        Assert.Equal(["Q4G0013"], found.Select(d => d.Id));
+        Assert.Contains("compiles C# 12.0; write '<LangVersion>13</LangVersion>'", found[0].GetMessage(), StringComparison.Ordinal);
+        Assert.Empty(await AnalyzeAsync(Source, new HarnessOptions { LanguageVersion = LanguageVersion.CSharp13 }));
+    }
+
+    [Fact]
+    public void CSharp13CompilesWhatIsGenerated()
+    {
+        GeneratorChecks.All(
+            "using Q4Gen; partial class A { [Linear4Bit(In = 8, Out = 16, Group = 8)] public partial Linear4Bit Gate { get; } } [Linear4Bit(In = 8, Out = 16, Group = 8)] partial class B;",
+            new HarnessOptions { LanguageVersion = LanguageVersion.CSharp13 });
+    }
+
+    [Fact]
+    public async Task AProgramFullOfMistakesGetsThemAllAndTheRestIsGenerated()
+    {
+        const string Source = """
+            public partial class A
+            {
+                [Linear4Bit(In = 8, Out = 16, Group = 8)] public partial Linear4Bit Good { get; }
+                [Linear4Bit(In = 7, Out = 0, Group = 8)] public partial object Bad { get; }
+                [Linear4Bit(In = 8, Out = 16, Group = 8)] public Linear4Bit Body => Good;
+                [Linear4Bit] public static Linear4Bit Empty { get; set; }
+                [Linear4Bit(In = "8", Out = Missing)] public partial Linear4Bit Unreadable { get; }
+            }
+            """;
+        HarnessResult result = GeneratorHarness.Run(Usings + Source);
+        Assert.Contains("public partial global::Q4Gen.Linear4Bit Good", result.File("A.g.cs"), StringComparison.Ordinal);
+        IEnumerable<string> found = (await result.AnalyzeAsync(TestContext.Current.CancellationToken)).Select(d => d.Id).Distinct().Order();
+        Assert.Equal(["Q4G0004", "Q4G0008", "Q4G0009", "Q4G0010"], found);
+    }
+
+    [Fact]
+    public void EveryDescriptorIsTestedTrackedAndHasAPage()
+    {
+        string root = RepositoryRoot();
+        string releases = File.ReadAllText(Path.Combine(root, "Q4Gen.Generator", "AnalyzerReleases.Unshipped.md"))
+            + File.ReadAllText(Path.Combine(root, "Q4Gen.Generator", "AnalyzerReleases.Shipped.md"));
+        string index = File.ReadAllText(Path.Combine(root, "docs", "diagnostics", "README.md"));
+        Assert.Equal(Descriptors.All.Length, Descriptors.All.Select(d => d.Id).Distinct().Count());
+        foreach (DiagnosticDescriptor descriptor in Descriptors.All)
+        {
+            Assert.True(
+                s_testedElsewhere.Contains(descriptor) || DiagnosticsCase.All.Any(c => c.Id == descriptor.Id),
+                $"{descriptor.Id} has no case.");
+            Assert.Equal($"{Descriptors.HelpLinkBase}{descriptor.Id}.md", descriptor.HelpLinkUri);
+            Assert.Contains($"{descriptor.Id} | Q4Gen | {descriptor.DefaultSeverity} |", releases, StringComparison.Ordinal);
+            Assert.Contains($"[{descriptor.Id}]({descriptor.Id}.md)", index, StringComparison.Ordinal);
+            string page = File.ReadAllText(Path.Combine(root, "docs", "diagnostics", descriptor.Id + ".md"));
+            Assert.StartsWith($"# {descriptor.Id}: {descriptor.Title}\n", page, StringComparison.Ordinal);
+            foreach (string section in (string[])["## Cause", "## Example", "## Fix"])
+            {
+                Assert.Contains($"\n{section}\n", page, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task ExamplesOnThePagesAreRight()
+    {
+        string folder = Path.Combine(RepositoryRoot(), "docs", "diagnostics");
+        foreach (DiagnosticDescriptor descriptor in Descriptors.All.Except(s_testedElsewhere))
+        {
+            string[] examples =
+            [
+                .. Regex.Matches(await File.ReadAllTextAsync(Path.Combine(folder, descriptor.Id + ".md"), TestContext.Current.CancellationToken), "```csharp\n(.*?)```", RegexOptions.Singleline)
+                    .Select(match => match.Groups[1].Value),
+            ];
+            Assert.True(examples.Length == 2, $"{descriptor.Id}.md has {examples.Length} examples, not a wrong and a right one.");
+            Assert.Contains(descriptor.Id, (await AnalyzeAsync(examples[0])).Select(d => d.Id));
+            HarnessResult right = GeneratorHarness.Run(Usings + examples[1]).EnsureCompiles();
+            Assert.Empty(await right.AnalyzeAsync(TestContext.Current.CancellationToken));
+        }
+    }
+
+    private static async Task<ImmutableArray<Diagnostic>> AnalyzeAsync(string source, HarnessOptions? options = null) =>
+        await GeneratorHarness.Run(Usings + source, options).AnalyzeAsync(TestContext.Current.CancellationToken);
+
+    private static string RepositoryRoot()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Q4Gen.sln")))
+        {
+            folder = folder.Parent;
+        }
+
+        Assert.SkipWhen(folder is null, "The tests run outside the repository, whose pages they check.");
+        return folder!.FullName;
+    }
+}
