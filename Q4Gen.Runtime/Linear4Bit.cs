@@ -89,7 +89,7 @@ public partial class Linear4Bit : IDisposable
     {
         get
         {
-            return _lease.IsClosed ? throw WeightsLease.Disposed(this) : _weights;
+            return _lease.IsDisposed ? throw WeightsLease.Disposed(this) : _weights;
         }
     }
 

@@ -45,12 +45,7 @@ public static class GeneratorHarness
     {
         ArgumentNullException.ThrowIfNull(sources);
         options ??= HarnessOptions.Default;
-        CSharpCompilation compilation = CSharpCompilation.Create(
-            options.AssemblyName,
-            sources.Select((source, i) => Parse(source, FormattableString.Invariant($"Source{i}.cs"), options)),
-            s_references.AddRange(options.References),
-            options.CompilationOptions);
-        return Run(compilation, CreateDriver(options), options);
+        return Run(CreateCompilation(sources, options), CreateDriver(options), options);
     }
 
     /// <summary>Compiles source files as they are, without a generator, for instance texts that it wrote earlier.</summary>
@@ -68,14 +63,21 @@ public static class GeneratorHarness
             options.CompilationOptions));
     }
 
+    internal static CSharpCompilation CreateCompilation(IReadOnlyList<string> sources, HarnessOptions options) =>
+        CSharpCompilation.Create(
+            options.AssemblyName,
+            sources.Select((source, i) => Parse(source, FormattableString.Invariant($"Source{i}.cs"), options)),
+            s_references.AddRange(options.References),
+            options.CompilationOptions);
+
     internal static SyntaxTree Parse(string source, string path, HarnessOptions options) =>
         CSharpSyntaxTree.ParseText(SourceText.From(source, Encoding.UTF8), options.ParseOptions, path);
 
-    internal static GeneratorDriver CreateDriver(HarnessOptions options) =>
+    internal static GeneratorDriver CreateDriver(HarnessOptions options, bool trackSteps = true) =>
         CSharpGeneratorDriver.Create(
             [options.Generator().AsSourceGenerator()],
             parseOptions: options.ParseOptions,
-            driverOptions: new GeneratorDriverOptions(IncrementalGeneratorOutputKind.None, trackIncrementalGeneratorSteps: true));
+            driverOptions: new GeneratorDriverOptions(IncrementalGeneratorOutputKind.None, trackSteps));
 
     internal static HarnessResult Run(CSharpCompilation compilation, GeneratorDriver driver, HarnessOptions options)
     {

@@ -9,6 +9,7 @@ namespace Q4Gen.Kernels;
 internal sealed class WeightsLease : SafeHandle
 {
     private readonly PackedWeights _weights;
+    private volatile bool _isDisposed;
 
     public WeightsLease(PackedWeights weights)
         : base(0, ownsHandle: true)
@@ -20,10 +21,19 @@ internal sealed class WeightsLease : SafeHandle
 
     public override bool IsInvalid => handle == 0;
 
+    /// <summary>Whether the layer is disposed, from that moment on; the handle itself closes with the last call in flight.</summary>
+    public bool IsDisposed => _isDisposed;
+
     /// <summary>Keeps the weights until the result is disposed. Allocates nothing and takes no lock.</summary>
     /// <exception cref="ObjectDisposedException"><paramref name="owner"/> is disposed.</exception>
     public Use Enter(Linear4Bit owner)
     {
+        // Not left to the handle, which takes new calls for as long as others are in flight.
+        if (_isDisposed)
+        {
+            throw Disposed(owner);
+        }
+
         bool added = false;
         try
         {
@@ -31,7 +41,6 @@ internal sealed class WeightsLease : SafeHandle
         }
         catch (ObjectDisposedException)
         {
-            // The handle's own exception would name the handle.
             throw Disposed(owner);
         }
 
@@ -41,6 +50,12 @@ internal sealed class WeightsLease : SafeHandle
     /// <summary>What a call on a disposed layer throws.</summary>
     public static ObjectDisposedException Disposed(Linear4Bit owner) =>
         new(owner.GetType().FullName, $"This layer ({owner.Shape}) is disposed; use it, or clone it, before that.");
+
+    protected override void Dispose(bool disposing)
+    {
+        _isDisposed = true;
+        base.Dispose(disposing);
+    }
 
     protected override bool ReleaseHandle()
     {

@@ -20,11 +20,10 @@ public class InstructionSetDowngradeTests
             },
             [
                 "-class", typeof(KernelSelectionTests).FullName!,
-                "-method", $"{typeof(GeneratedKernelTests).FullName}.{nameof(GeneratedKernelTests.ZeroNegativeAndDenormalScales)}",
-                "-method", $"{typeof(GeneratedKernelTests).FullName}.{nameof(GeneratedKernelTests.EveryKindOfInput)}",
+                "-class", typeof(GeneratedKernelTests).FullName!,
                 "-class", typeof(GenericKernelTests).FullName!,
             ],
             TestContext.Current.CancellationToken);
-        Assert.True(child.ExitCode == 0 && child.Passed >= 8, child.Output);
+        Assert.True(child.ExitCode == 0 && child.Passed > 2 * Layers.Shapes.Count, child.Output);
     }
 }

@@ -1,0 +1,51 @@
+using Q4Gen.Kernels;
+using Q4Gen.Testing;
+
+namespace Q4Gen.Tests.Kernels;
+
+/// <summary>Kernels of random shapes, generated and compiled on the spot, against float64.</summary>
+public class CompiledKernelTests
+{
+    private static readonly int[] s_rowCounts = [1, 2, 3, 5, 11, 12, 17, 31];
+
+    private static readonly Linear4BitShape[] s_randomShapes = [.. Cases.Take(Cases.Shape, 12, seed: 42).Distinct()];
+
+    [Fact]
+    public void RandomShapes() => Check(s_randomShapes, inSoftware: false, HarnessOptions.Default, Enum.GetValues<KernelIsa>());
+
+    /// <summary>A sum or an index that overflowed would throw.</summary>
+    [Fact]
+    public void RandomShapesWithCheckedArithmetic() =>
+        Check(s_randomShapes.Take(4), inSoftware: false, HarnessOptions.Hostile, Enum.GetValues<KernelIsa>());
+
+    /// <summary>So that kernels for processors that the tests have not met are checked wherever tests run.</summary>
+    [Theory]
+    [InlineData(KernelIsa.Avx512)]
+    [InlineData(KernelIsa.Avx2)]
+    public void InstructionsInSoftware(KernelIsa isa)
+    {
+        IEnumerable<Linear4BitShape> shapes = Layers.Shapes.Where(static s => s.WeightBytes < 1 << 13)
+            .Concat(s_randomShapes.Take(4))
+            .Where(static s => s.Group % 8 == 0 || s.Group >= s.In)
+            .Distinct();
+        Check(shapes, inSoftware: true, HarnessOptions.Default, isa);
+    }
+
+    private static void Check(IEnumerable<Linear4BitShape> shapes, bool inSoftware, HarnessOptions options, params KernelIsa[] instructionSets)
+    {
+        Linear4BitShape[] all = [.. shapes];
+        using CompiledKernels compiled = CompiledKernels.Compile(all, inSoftware, options);
+        int seed = 0;
+        foreach (Linear4BitShape shape in all)
+        {
+            LayerData data = LayerData.Random(shape, ++seed, bias: seed % 2 == 0);
+            KernelFamily family = compiled.Family(shape);
+            Linear4BitKernel[] kernels = [.. instructionSets.Select(family.Create).OfType<Linear4BitKernel>()];
+            Assert.NotEmpty(kernels);
+            foreach (Linear4BitKernel kernel in kernels)
+            {
+                KernelOracle.Check(data, kernel, s_rowCounts);
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+using System.Reflection;
+using System.Text;
+using Microsoft.CodeAnalysis;
+using Q4Gen.Kernels;
+using Q4Gen.Testing;
+
+namespace Q4Gen.Tests.Kernels;
+
+/// <summary>
+/// Kernels generated and compiled while tests run. They are kept from the registry of kernels, in which other tests
+/// would meet them.
+/// </summary>
+internal sealed class CompiledKernels : IDisposable
+{
+    private const string IntrinsicsNamespace = "global::System.Runtime.Intrinsics.X86";
+    private const string ModelsNamespace = "global::" + nameof(Q4Gen) + "." + nameof(Tests) + "." + nameof(Tests.Kernels) + "." + nameof(Models);
+
+    private readonly LoadedProgram _program;
+
+    private CompiledKernels(LoadedProgram program) => _program = program;
+
+    /// <summary>Compiles the kernels of some shapes.</summary>
+    /// <param name="shapes">Different ones.</param>
+    /// <param name="inSoftware">Whether x86 instructions are computed by <see cref="Models"/> instead of the processor.</param>
+    /// <param name="options">How to compile.</param>
+    public static CompiledKernels Compile(IEnumerable<Linear4BitShape> shapes, bool inSoftware, HarnessOptions? options = null)
+    {
+        options ??= HarnessOptions.Default;
+        HarnessResult result = GeneratorHarness.Run(Source(shapes), options);
+        Dictionary<string, string> kernels = result.Files
+            .Where(static f => f.Key.StartsWith("Linear4Bit_", StringComparison.Ordinal))
+            .ToDictionary(static f => f.Key, f => inSoftware ? f.Value.Replace(IntrinsicsNamespace, ModelsNamespace, StringComparison.Ordinal) : f.Value);
+        return new CompiledKernels(GeneratorHarness.Load(kernels, options with
+        {
+            References = [MetadataReference.CreateFromFile(typeof(CompiledKernels).Assembly.Location)],
+        }));
+    }
+
+    /// <summary>A program with one layer of each shape.</summary>
+    public static string Source(IEnumerable<Linear4BitShape> shapes)
+    {
+        var source = new StringBuilder("namespace Compiled;\n");
+        int index = 0;
+        foreach (Linear4BitShape shape in shapes)
+        {
+            source.Append(System.Globalization.CultureInfo.InvariantCulture,
+                $"[Q4Gen.Linear4Bit(In = {shape.In}, Out = {shape.Out}, Group = {shape.Group})] internal sealed partial class Layer{index++};\n");
+        }
+
+        return source.ToString();
+    }
+
+    /// <summary>The kernels of a shape.</summary>
+    public KernelFamily Family(Linear4BitShape shape)
+    {
+        Type family = _program.Type($"Q4Gen.Generated.Linear4Bit_{shape.In}x{shape.Out}_g{shape.Group}");
+        return (KernelFamily)family.GetField("Instance", BindingFlags.Public | BindingFlags.Static)!.GetValue(null)!;
+    }
+
+    public void Dispose() => _program.Dispose();
+}
