@@ -13,7 +13,6 @@ namespace Demo;
 partial class Mlp : global::Q4Gen.ILinear4BitModel
 {
     [global::System.Diagnostics.DebuggerBrowsable(global::System.Diagnostics.DebuggerBrowsableState.Never)]
-    [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
     private global::Q4Gen.Linear4Bit? _gateProj;
 
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
@@ -41,6 +40,7 @@ partial class Mlp : global::Q4Gen.ILinear4BitModel
     public virtual void LoadFrom(global::Q4Gen.ModelLoad load, string prefix)
     {
         load.Layer(prefix, "gate_proj", global::Q4Gen.Generated.Linear4Bit_20x24_g16.Instance, hasBias: true, ref this._gateProj);
+
         if (!load.IsAssigning)
         {
             this.OnLoad(load, prefix);

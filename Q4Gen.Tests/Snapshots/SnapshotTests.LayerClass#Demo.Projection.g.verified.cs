@@ -32,10 +32,8 @@ partial class Projection : global::Q4Gen.Linear4Bit
     /// <param name="weights">Where the tensors are.</param>
     /// <param name="prefix">Name of the layer in the source, without the last dot.</param>
     /// <remarks>
-    /// <list type="bullet">
-    /// <item><c>{prefix}.weight_4bit</c>: U8 [32, 32], 1,024 bytes</item>
-    /// <item><c>{prefix}.scales_4bit</c>: F16 [32, 2], 128 bytes</item>
-    /// </list>
+    /// <c>{prefix}.weight_4bit</c>: U8 [32, 32], 1,024 bytes;
+    /// <c>{prefix}.scales_4bit</c>: F16 [32, 2], 128 bytes.
     /// </remarks>
     /// <exception cref="global::Q4Gen.WeightFormatException">A tensor is missing, or has the wrong type, shape or values.</exception>
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]

@@ -3,7 +3,7 @@
 // How Demo.Block holds and loads its 4-bit layers, as its attributes say.
 //
 // Layers, with the tensor names under the prefix given to Load, and the kernels written for each shape:
-//   UpProj: up_proj.*, 64→172 in groups of 64, Linear4Bit_64x172_g64
+//   UpProj: up_proj.*, 64→172 with one scale a row, Linear4Bit_64x172_g64
 //   DownProj: down.proj.*, 172→64 in groups of 64, Linear4Bit_172x64_g64
 
 #nullable enable
@@ -14,7 +14,6 @@ namespace Demo;
 partial class Block : global::Q4Gen.ILinear4BitModel
 {
     [global::System.Diagnostics.DebuggerBrowsable(global::System.Diagnostics.DebuggerBrowsableState.Never)]
-    [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
     private global::Q4Gen.Linear4Bit? _upProj;
 
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
@@ -24,7 +23,6 @@ partial class Block : global::Q4Gen.ILinear4BitModel
     }
 
     [global::System.Diagnostics.DebuggerBrowsable(global::System.Diagnostics.DebuggerBrowsableState.Never)]
-    [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
     private global::Q4Gen.Linear4Bit? _downProj;
 
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
@@ -53,6 +51,7 @@ partial class Block : global::Q4Gen.ILinear4BitModel
     {
         load.Layer(prefix, "up_proj", global::Q4Gen.Generated.Linear4Bit_64x172_g64.Instance, hasBias: false, ref this._upProj);
         load.Layer(prefix, "down.proj", global::Q4Gen.Generated.Linear4Bit_172x64_g64.Instance, hasBias: false, ref this._downProj);
+
         if (!load.IsAssigning)
         {
             this.OnLoad(load, prefix);

@@ -30,11 +30,13 @@ partial class Model : global::Q4Gen.ILinear4BitModel
     [global::System.ComponentModel.EditorBrowsable(global::System.ComponentModel.EditorBrowsableState.Never)]
     public virtual void LoadFrom(global::Q4Gen.ModelLoad load, string prefix)
     {
-        // A property cannot be passed by reference, so it goes through a local.
+
+        // Layers cannot be passed by reference or assigned, so it goes through a local.
         {
             global::Demo.Block[]? child = this.Layers!;
             load.Children<global::Demo.Block>(prefix, "model.layers", ref child, static () => new global::Demo.Block(), canAssign: false);
         }
+
         if (!load.IsAssigning)
         {
             this.OnLoad(load, prefix);
