@@ -113,7 +113,7 @@ public partial class Linear4Bit : IDisposable
         Load(new TensorDictionary(tensors), prefix, group);
 
     /// <summary>Computes <c>y = x · Wᵀ + b</c> for any number of rows.</summary>
-    /// <param name="x">Row-major <c>[rows, in]</c>; finite results need |x| below 2⁹⁶.</param>
+    /// <param name="x">Row-major <c>[rows, in]</c>; see docs/kernels.md for the range of x.</param>
     /// <param name="y">Row-major <c>[rows, out]</c>: at least that long; what lies behind is left alone.</param>
     /// <exception cref="ArgumentException">x is no whole number of rows, y is too short, or they overlap.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>

@@ -1,7 +1,7 @@
 namespace Q4Gen.Generator.Emit.Cpu;
 
 /// <summary>AVX2 with FMA: two vectors a panel.</summary>
-internal sealed class Avx2Isa : TopNibbleIsa
+internal sealed class Avx2Isa : MaskedNibbleIsa
 {
     public override string Name => "avx2";
 

@@ -15,7 +15,7 @@ internal sealed class Avx512Isa : VectorIsa
 
     public override int Bits => 512;
 
-    public override string ScaleUnit => "Exact";
+    public override bool PreparesActivations => false;
 
     public override IReadOnlyList<string> Locals { get; } =
     [
@@ -24,10 +24,10 @@ internal sealed class Avx512Isa : VectorIsa
         "Vector512<float> values = Vector512.Create(-8f, -7f, -6f, -5f, -4f, -3f, -2f, -1f, 0f, 1f, 2f, 3f, 4f, 5f, 6f, 7f);",
     ];
 
-    public override string LoadWords(int offset) => $"Vector512.LoadUnsafe({At("words", offset)})";
-
     public override string Column(string words, int column) =>
         column == 0 ? $"PermuteVar16x32(values, {words})" : $"PermuteVar16x32(values, {words} >>> {4 * column})";
+
+    public override string ScaledColumn(string words, string scale, int column) => $"({Column(words, column)} * {scale})";
 
     public override string MultiplyAdd(string a, string b, string c) => $"FusedMultiplyAdd({a}, {b}, {c})";
 }

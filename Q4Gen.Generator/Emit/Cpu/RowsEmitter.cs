@@ -34,11 +34,11 @@ internal sealed class RowsEmitter
         string role = VectorKernelEmitter.VariantRole(VectorKernelEmitter.RowsRole(_rows.Rows), _panels, _rows.Panels);
         _writer.Line($"/// <summary>{Summary()}</summary>");
         _writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
-        using (_writer.Block($"private static void {KernelFile.Name(_plan, role, _isa.Name)}(in KernelCall call, int row, int panel)"))
+        using (_writer.Block($"private static void {KernelFile.Name(_plan, role, _isa.Name)}(in KernelCall call, {(_isa.PreparesActivations ? "ref float prepared, " : "")}int row, int panel)"))
         {
             WriteStart();
             WriteBlocks();
-            if (_plan.TailColumns > 0)
+            if (WholeSteps != _plan.Steps)
             {
                 _writer.Line();
                 WriteTailColumns();
@@ -65,29 +65,31 @@ internal sealed class RowsEmitter
 
         _writer.Line("ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);");
         _writer.Line("ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * ScalesPerPanel);");
-        _writer.Line("ref float x = ref Unsafe.Add(ref call.X, (nint)row * In);");
+        _writer.Line(_isa.PreparesActivations
+            ? "ref float x = ref Unsafe.Add(ref prepared, row * (Steps * StepActivations.Stride));"
+            : "ref float x = ref Unsafe.Add(ref call.X, (nint)row * In);");
         WriteZeros(Sums("total"));
     }
 
     /// <summary>The loop over blocks of steps that share a scale.</summary>
     private void WriteBlocks()
     {
-        if (_plan.WholeSteps == 0)
+        if (WholeSteps == 0)
         {
             return;
         }
 
         int blockSteps = _plan.BlockSteps;
-        if (_plan.WholeSteps <= blockSteps && _plan.Groups == 1)
+        if (WholeSteps <= blockSteps && _plan.Groups == 1)
         {
             using (_writer.Block())
             {
-                WriteBlock("0", $"for (int step = 0; step < {_plan.WholeSteps}; step++)");
+                WriteBlock("0", $"for (int step = 0; step < {WholeSteps}; step++)");
             }
         }
-        else if (_plan.WholeSteps % blockSteps == 0 && _plan.BlocksFitGroups)
+        else if (WholeSteps % blockSteps == 0 && _plan.BlocksFitGroups)
         {
-            int blocks = _plan.WholeSteps / blockSteps;
+            int blocks = WholeSteps / blockSteps;
             int blocksPerGroup = _plan.Groups == 1 ? blocks : _plan.GroupSteps / blockSteps;
             bool blockIsGroup = blocksPerGroup == 1;
             string index = blockIsGroup ? "group" : "block";
@@ -99,12 +101,12 @@ internal sealed class RowsEmitter
         }
         else
         {
-            using (_writer.Block($"for (int step = 0; step < {_plan.WholeSteps};)"))
+            using (_writer.Block($"for (int step = 0; step < {WholeSteps};)"))
             {
                 _writer.Line(_plan.Groups == 1 ? "const int group = 0;" : $"int group = step / {_plan.GroupSteps};");
                 string end = _plan.BlocksFitGroups
-                    ? $"{_plan.WholeSteps}"
-                    : $"Math.Min((group + 1) * {_plan.GroupSteps}, {_plan.WholeSteps})";
+                    ? $"{WholeSteps}"
+                    : $"Math.Min((group + 1) * {_plan.GroupSteps}, {WholeSteps})";
                 _writer.Line($"int end = Math.Min(step + {blockSteps}, {end});");
                 WriteBlock("group", "for (; step < end; step++)");
             }
@@ -126,7 +128,7 @@ internal sealed class RowsEmitter
 
             WriteColumns(PanelLayout.StepColumns);
             _writer.Line("words = ref Unsafe.Add(ref words, WordsPerStep);");
-            _writer.Line($"x = ref Unsafe.Add(ref x, {PanelLayout.StepColumns});");
+            _writer.Line($"x = ref Unsafe.Add(ref x, {(_isa.PreparesActivations ? "StepActivations.Stride" : "8")});");
         }
 
         _writer.Line();
@@ -149,18 +151,18 @@ internal sealed class RowsEmitter
 
     private void WriteColumns(int columns)
     {
-        if (_rows.Rows == 1)
+        if (_rows.Rows == 1 && !_isa.PreparesActivations)
         {
-            WriteColumnsOfOneRow(columns);
+            WriteColumnsByPanel(columns);
         }
         else
         {
-            WriteColumnsOfRows(columns);
+            WriteColumnsInTurn(columns);
         }
     }
 
-    /// <summary>One row: the columns of x stay in registers while the panels take turns.</summary>
-    private void WriteColumnsOfOneRow(int columns)
+    /// <summary>One row and many registers: the columns of x stay in them while the panels take turns.</summary>
+    private void WriteColumnsByPanel(int columns)
     {
         for (int column = 0; column < columns; column++)
         {
@@ -184,12 +186,17 @@ internal sealed class RowsEmitter
         _writer.Line();
     }
 
-    /// <summary>Several rows: a column is expanded once and multiplied with each row's x.</summary>
-    private void WriteColumnsOfRows(int columns)
+    /// <summary>The words of all panels stay in registers while the columns take turns: each is expanded once for all rows.</summary>
+    private void WriteColumnsInTurn(int columns)
     {
         for (int panel = 0; panel < _panels; panel++)
         {
             WriteLoads(panel);
+        }
+
+        if (_isa.PreparesActivations)
+        {
+            WriteCorrections();
         }
 
         for (int column = 0; column < columns; column++)
@@ -204,9 +211,15 @@ internal sealed class RowsEmitter
             {
                 for (int part = 0; part < _isa.Parts; part++)
                 {
-                    string declare = column == 0 && panel == 0 ? "var " : "";
-                    string weights = "column" + _isa.PartName(part);
-                    _writer.Line($"{declare}{weights} = {_isa.Column(Word(panel, part), column)};");
+                    string weights = _isa.Column(Word(panel, part), column);
+                    if (_rows.Rows > 1)
+                    {
+                        string declare = column == 0 && panel == 0 ? "var " : "";
+                        string name = "column" + _isa.PartName(part);
+                        _writer.Line($"{declare}{name} = {weights};");
+                        weights = name;
+                    }
+
                     for (int row = 0; row < _rows.Rows; row++)
                     {
                         string sum = Accumulator(row, panel, part, column % _rows.Accumulators);
@@ -219,10 +232,33 @@ internal sealed class RowsEmitter
         _writer.Line();
     }
 
+    /// <summary>Takes the 8 back that nibbles are above their values, for the whole step at once.</summary>
+    private void WriteCorrections()
+    {
+        for (int row = 0; row < _rows.Rows; row++)
+        {
+            string name = "correction" + (_rows.Rows == 1 ? "" : $"{row}");
+            _writer.Line($"var {name} = {BroadcastX(row, PanelLayout.StepColumns)};");
+            for (int panel = 0; panel < _panels; panel++)
+            {
+                for (int part = 0; part < _isa.Parts; part++)
+                {
+                    _writer.Line($"{Accumulator(row, panel, part, 0)} += {name};");
+                }
+            }
+        }
+    }
+
     /// <summary>Whether an x is used by one multiply-add only, which can then take it straight from memory.</summary>
     private bool UsesColumnOnce => _panels * _isa.Parts == 1;
 
-    private string BroadcastX(int row, int column) => _isa.Broadcast("x", row * _plan.Shape.In + column);
+    private string BroadcastX(int row, int column) => _isa.Broadcast("x", row * RowStride + column);
+
+    /// <summary>Floats from one row of x to the next: prepared rows have a correction behind each step.</summary>
+    private int RowStride => _isa.PreparesActivations ? _plan.Steps * (PanelLayout.StepColumns + 1) : _plan.Shape.In;
+
+    /// <summary>Steps whose columns can all be read: prepared rows are padded to whole steps.</summary>
+    private int WholeSteps => _isa.PreparesActivations ? _plan.Steps : _plan.WholeSteps;
 
     private void WriteLoads(int panel)
     {

@@ -133,7 +133,7 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
                 string name = suffix + isa.PartName(part);
                 int offset = (column * panels + panel) * PanelRows + part * isa.Lanes;
                 string at = offset == 0 ? "" : $", {offset}";
-                writer.Line($"({isa.Column($"words{(name.Length == 0 ? "0" : name)}", column)} * scale{name}).StoreUnsafe(ref expanded{at});");
+                writer.Line($"{isa.ScaledColumn($"words{(name.Length == 0 ? "0" : name)}", $"scale{name}", column)}.StoreUnsafe(ref expanded{at});");
             }
         }
 

@@ -1,7 +1,7 @@
 namespace Q4Gen.Generator.Emit.Cpu;
 
 /// <summary>Portable 128-bit vectors, for Arm AdvSimd and x86 SSE: four vectors a panel.</summary>
-internal sealed class Vector128Isa : TopNibbleIsa
+internal sealed class Vector128Isa : MaskedNibbleIsa
 {
     public override string Name => "vector128";
 

@@ -27,13 +27,10 @@ internal abstract class VectorIsa
     /// <summary>Declarations at the start of each kernel of what <see cref="Column"/> names.</summary>
     public virtual IReadOnlyList<string> Locals => [];
 
-    /// <summary>Members of the kernel class that <see cref="Column"/> and <see cref="LoadWords"/> call.</summary>
+    /// <summary>Members of the kernel class that <see cref="Column"/> calls.</summary>
     public virtual void WriteHelpers(SourceWriter writer)
     {
     }
-
-    /// <summary>The unit of <c>PanelScales</c> that undoes the position in which <see cref="Column"/> leaves a nibble.</summary>
-    public abstract string ScaleUnit { get; }
 
     /// <summary>Floats in a vector.</summary>
     public int Lanes => Bits / 32;
@@ -50,11 +47,17 @@ internal abstract class VectorIsa
     /// <summary>A vector of words.</summary>
     public string Words => $"Vector{Bits}<int>";
 
-    /// <summary>Loads a vector of words at <paramref name="offset"/> from <c>words</c>, ready for <see cref="Column"/>.</summary>
-    public abstract string LoadWords(int offset);
+    /// <summary>Loads a vector of words at <paramref name="offset"/> from <c>words</c>.</summary>
+    public string LoadWords(int offset) => $"{Vector}.LoadUnsafe({At("words", offset)})";
 
-    /// <summary>Column <paramref name="column"/> of the words as floats.</summary>
+    /// <summary>Column <paramref name="column"/> of the words as floats, as kernels for few rows of x use it.</summary>
     public abstract string Column(string words, int column);
+
+    /// <summary>Column <paramref name="column"/> of the words times <paramref name="scale"/>, exactly.</summary>
+    public abstract string ScaledColumn(string words, string scale, int column);
+
+    /// <summary>Whether <see cref="Column"/> leaves a nibble where it is, so that x comes prepared for that.</summary>
+    public abstract bool PreparesActivations { get; }
 
     /// <summary><c>a · b + c</c>.</summary>
     public abstract string MultiplyAdd(string a, string b, string c);
@@ -64,7 +67,7 @@ internal abstract class VectorIsa
         offset == 0 ? $"{Vector}.Create({reference})" : $"{Vector}.Create(Unsafe.Add(ref {reference}, {offset}))";
 
     /// <summary>Scales at an offset from <c>scales</c>.</summary>
-    public string LoadScales(string offset) => $"PanelScales.Load{Bits}(ref scales, {offset}, PanelScales.{ScaleUnit})";
+    public string LoadScales(string offset) => $"PanelScales.Load{Bits}(ref scales, {offset}, PanelScales.Exact)";
 
     /// <summary>The letter that marks a part of a panel in names; none where a vector is a whole panel.</summary>
     public string PartName(int part) => Parts == 1 ? "" : ((char)('A' + part)).ToString();

@@ -132,6 +132,12 @@ internal static class VectorKernelEmitter
             }
 
             writer.Line();
+            if (isa.PreparesActivations)
+            {
+                writer.Line("ref float prepared = ref StepActivations.Prepare(call, In);");
+                writer.Line();
+            }
+
             writer.Line("// The rows of x take turns on a few panels, which stay in the cache meanwhile.");
             int unit = isaPlan.UnitPanels;
             using (writer.Block($"for (int unit = firstPanel; unit < endPanel; unit += {unit})"))
@@ -173,7 +179,7 @@ internal static class VectorKernelEmitter
     {
         List<int> variants = PanelCounts(plan, rows.Panels).ToList();
         string Call(int panels) =>
-            $"{KernelFile.Name(plan, VariantRole(RowsRole(rows.Rows), panels, rows.Panels), isa.Name)}(call, row, {panel});";
+            $"{KernelFile.Name(plan, VariantRole(RowsRole(rows.Rows), panels, rows.Panels), isa.Name)}(call, {(isa.PreparesActivations ? "ref prepared, " : "")}row, {panel});";
         if (variants.Count == 1)
         {
             writer.Line(Call(variants[0]));
