@@ -41,6 +41,7 @@ partial class Mlp : global::Q4Gen.ILinear4BitModel
     public virtual void LoadFrom(global::Q4Gen.ModelLoad load, string prefix)
     {
         load.Layer(prefix, "gate_proj", global::Q4Gen.Generated.Linear4Bit_20x24_g16.Instance, hasBias: true, ref this._gateProj);
+
         if (!load.IsAssigning)
         {
             this.OnLoad(load, prefix);

@@ -5,6 +5,7 @@
 // Layout R16K8: 2 panels of 16 output features, 3 steps of 8 input features. A word holds
 // eight columns of one row, column 0 in the lowest nibble, value = nibble - 8. Scales: F16, 16 a group.
 #nullable enable
+#pragma warning disable CS0436
 
 namespace Q4Gen.Generated;
 

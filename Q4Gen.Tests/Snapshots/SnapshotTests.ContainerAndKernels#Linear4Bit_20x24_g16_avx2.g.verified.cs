@@ -8,6 +8,7 @@
 // Gemm   from 24 rows of x on: panels expanded to float32 256 columns at a time, tiles of
 //        6 rows of x by 16 outputs.
 #nullable enable
+#pragma warning disable CS0436
 
 namespace Q4Gen.Generated;
 

@@ -8,6 +8,7 @@
 // Gemm   from 12 rows of x on: panels expanded to float32 128 columns at a time, tiles of
 //        12 rows of x by 32 outputs.
 #nullable enable
+#pragma warning disable CS0436
 
 namespace Q4Gen.Generated;
 

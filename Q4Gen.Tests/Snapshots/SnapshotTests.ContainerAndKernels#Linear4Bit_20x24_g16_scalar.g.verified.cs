@@ -5,6 +5,7 @@
 // The specification: y[o] = bias[o] + sum over groups of scale[o, g] * (sum over k in g of (nibble - 8) * x[k]),
 // summed in float64. Any group size; runs where no vector kernel can.
 #nullable enable
+#pragma warning disable CS0436
 
 namespace Q4Gen.Generated;
 
