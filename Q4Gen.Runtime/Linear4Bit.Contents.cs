@@ -1,4 +1,5 @@
 using Q4Gen.Kernels;
+using Q4Gen.Loading;
 using Q4Gen.Packing;
 using Q4Gen.Quantization;
 
@@ -55,7 +56,20 @@ public partial class Linear4Bit
         new ReadOnlySpan<float>(_weights.Bias, Out).CopyTo(destination);
     }
 
-    /// <summary>The layer as tensors of a weight file: what <see cref="LoadDirect"/> and <see cref="Load"/> read.</summary>
+    /// <summary>Writes the layer alone to a safetensors file that <see cref="Load"/> reads; the group is recorded in it.</summary>
+    /// <param name="path">The file, replaced where it exists.</param>
+    /// <param name="prefix">Name of the layer, without the last dot; empty for none.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
+    /// <exception cref="NotSupportedException">The weights take more than 2 GiB, which is more than one array holds.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public void Save(string path, string prefix = "") =>
+        SafetensorsWriter.Write(path, ToTensors(prefix), SafetensorsWriter.DescribeGroup(Group));
+
+    /// <summary>
+    /// The layer as tensors of a weight file: what <see cref="LoadDirect"/> and <see cref="Load"/> read. The group is not
+    /// among them: whoever writes several layers to a file records it with <see cref="SafetensorsWriter.DescribeGroup"/>.
+    /// </summary>
     /// <param name="prefix">Name of the layer, without the last dot; empty for none.</param>
     /// <returns>
     /// <c>{prefix}.weight_4bit</c> U8 <c>[out, in/2]</c>, <c>{prefix}.scales_4bit</c> F16 <c>[out, groups]</c> and, where
@@ -75,17 +89,16 @@ public partial class Linear4Bit
         var scales = new Half[Shape.ScaleCount];
         CopyWeight4Bit(weights);
         CopyScales4Bit(scales);
-        string start = prefix.Length == 0 ? "" : prefix + ".";
         var tensors = new Dictionary<string, WeightTensor>
         {
-            [start + "weight_4bit"] = new(TensorType.U8, [Out, In / 2], weights),
-            [start + "scales_4bit"] = WeightTensor.FromHalf(scales, Out, Shape.Groups),
+            [LayerTensors.Join(prefix, LayerTensors.WeightSuffix)] = new(TensorType.U8, [Out, In / 2], weights),
+            [LayerTensors.Join(prefix, LayerTensors.ScalesSuffix)] = WeightTensor.FromHalf(scales, Out, Shape.Groups),
         };
         if (HasBias)
         {
             var bias = new float[Out];
             CopyBias(bias);
-            tensors[start + "bias"] = WeightTensor.FromSingle(bias, Out);
+            tensors[LayerTensors.Join(prefix, LayerTensors.BiasSuffix)] = WeightTensor.FromSingle(bias, Out);
         }
 
         return tensors;

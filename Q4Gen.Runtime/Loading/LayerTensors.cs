@@ -11,8 +11,8 @@ internal sealed class LayerTensors
     public const string ScalesSuffix = "scales_4bit";
     public const string BiasSuffix = "bias";
 
-    // Keeps every count of words in a panel inside 32 bits, which kernels count with.
-    private const int MaxFeatures = 1 << 26;
+    // Keeps every count of bytes in sixteen rows inside 32 bits, and hostile shapes out of later arithmetic.
+    private const int MaxFeatures = 1 << 25;
 
     // Scales are checked in pieces of this many bytes.
     private const int CheckBytes = 1 << 20;
@@ -54,10 +54,10 @@ internal sealed class LayerTensors
         source.TryGet(Join(prefix, BiasSuffix), out WeightTensor? bias);
         var tensors = new LayerTensors(source, prefix, weight, scales, bias);
 
-        if (weight.Type != TensorType.U8 || weight.Shape is not [> 0 and <= int.MaxValue, > 0 and <= MaxFeatures / 2])
+        if (weight.Type != TensorType.U8 || weight.Shape is not [> 0 and <= MaxFeatures, > 0 and <= MaxFeatures / 2])
         {
             throw tensors.Unfit(WeightSuffix, weight,
-                $"U8 [out, in/2] with out from 1 to {int.MaxValue} and in from 2 to {MaxFeatures} is expected; quantise the layer again");
+                $"U8 [out, in/2] with 1 to {MaxFeatures} features is expected; quantise the layer again");
         }
 
         if (scales.Type != TensorType.F16 || scales.Shape is not [var rows, > 0] || rows != weight.Shape[0] || scales.Shape[1] > tensors.In)

@@ -22,6 +22,9 @@ internal sealed class MatrixQuantizer(WeightTensor matrix, Linear4BitShape shape
         var errors = new BlockError[blocks];
         var failures = new string?[blocks];
         var report = new RisingProgress(progress, shape.Out);
+
+        // A file that is closed meanwhile stays mapped under the reads in flight.
+        matrix.Hold();
         try
         {
             Parallel.For(0, blocks, new ParallelOptions { CancellationToken = ct }, (block, loop) =>
@@ -43,6 +46,10 @@ internal sealed class MatrixQuantizer(WeightTensor matrix, Linear4BitShape shape
         {
             // A source that was closed or a caller's progress handler: its own exception says more than a bundle of them.
             ExceptionDispatchInfo.Throw(exception.InnerExceptions[0]);
+        }
+        finally
+        {
+            matrix.Release();
         }
 
         if (Array.Find(failures, failure => failure is not null) is { } first)

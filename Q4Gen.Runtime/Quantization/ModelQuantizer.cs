@@ -1,4 +1,6 @@
 using System.Globalization;
+using Q4Gen.Loading;
+using Q4Gen.Safetensors;
 
 namespace Q4Gen.Quantization;
 
@@ -6,7 +8,6 @@ namespace Q4Gen.Quantization;
 internal static class ModelQuantizer
 {
     private const string WeightSuffix = ".weight";
-    private const string GroupSizeKey = "group_size";
 
     public static TensorDictionary Quantize(
         IWeightSource source,
@@ -18,22 +19,26 @@ internal static class ModelQuantizer
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(group);
         string recorded = group.ToString(CultureInfo.InvariantCulture);
-        var metadata = new Dictionary<string, string>(source.Metadata);
-        if (metadata.TryGetValue(GroupSizeKey, out string? present) && present != recorded)
+        if (source.Metadata.TryGetValue(SafetensorsWriter.GroupSizeKey, out string? present) && present != recorded)
         {
             throw new WeightFormatException(
-                $"{source.Description} records {GroupSizeKey} = {present} for layers that are in 4 bits already, and a file has one; "
-                + $"quantise with that group, or start from the file before.");
+                $"{source.Description}: records {SafetensorsWriter.GroupSizeKey} {SafetensorsText.Quote(present)} for layers that are in 4 bits already, "
+                + $"but group {recorded} is asked for, and a file has one; quantise with that group, or start from the file before.");
         }
 
-        metadata[GroupSizeKey] = recorded;
+        var metadata = new Dictionary<string, string>(SafetensorsWriter.DescribeGroup(group));
+        foreach ((string key, string value) in source.Metadata)
+        {
+            metadata[key] = value;
+        }
+
         List<(string Prefix, WeightTensor Matrix)> linear = FindLinear(source, isLinear);
         long bytesDone = 0;
         long bytesTotal = linear.Sum(layer => layer.Matrix.ByteLength);
         var quantized = new Dictionary<string, QuantizedMatrix>();
         foreach ((string prefix, WeightTensor matrix) in linear)
         {
-            string what = $"tensor '{prefix}{WeightSuffix}' of {source.Description}";
+            string what = $"tensor {SafetensorsText.Quote(prefix + WeightSuffix)} of {source.Description}";
             IProgress<double>? share = progress is null ? null : new Share(progress, bytesDone, matrix.ByteLength, bytesTotal);
             QuantizedMatrix result = Linear4BitQuantizer.Quantize(matrix, group, what, share, ct);
             bytesDone += matrix.ByteLength;
@@ -61,7 +66,7 @@ internal static class ModelQuantizer
         return linear.Count != 0
             ? linear
             : throw new WeightFormatException(
-                $"{source.Description} has no matrix to quantise: none of its {source.Names.Count} tensors is named "
+                $"{source.Description}: has no matrix to quantise: none of its {source.Names.Count} tensors is named "
                 + $"{{name}}{WeightSuffix}, has two dimensions and a name that the caller takes for a linear layer's.");
     }
 
@@ -72,8 +77,9 @@ internal static class ModelQuantizer
         {
             if (quantized.TryGetValue(name, out QuantizedMatrix? matrix))
             {
-                Add($"{name}_4bit", matrix.Weight4Bit);
-                Add($"{name[..^WeightSuffix.Length]}.scales_4bit", matrix.Scales4Bit);
+                string prefix = name[..^WeightSuffix.Length];
+                Add(LayerTensors.Join(prefix, LayerTensors.WeightSuffix), matrix.Weight4Bit);
+                Add(LayerTensors.Join(prefix, LayerTensors.ScalesSuffix), matrix.Scales4Bit);
             }
             else if (source.TryGet(name, out WeightTensor? tensor))
             {
@@ -88,7 +94,7 @@ internal static class ModelQuantizer
             if (!tensors.TryAdd(name, tensor))
             {
                 throw new WeightFormatException(
-                    $"{source.Description} holds '{name}' already, beside a matrix that quantises to the same name; remove one of the two.");
+                    $"{source.Description}: holds {SafetensorsText.Quote(name)} already, beside a matrix that quantises to the same name; remove one of the two.");
             }
         }
     }

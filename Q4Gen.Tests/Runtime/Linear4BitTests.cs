@@ -128,6 +128,29 @@ public sealed class Linear4BitTests
     }
 
     [Fact]
+    public void WhatIsSavedLoadsAsTheSameLayer()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (Linear4BitShape shape in Linear4BitSample.Take(Linear4BitSample.Shapes, 20))
+        {
+            Linear4BitSample sample = Linear4BitSample.Create(shape, bias: shape.Out % 2 == 0);
+            using Linear4Bit layer = sample.Layer();
+            layer.Save(folder["layer.safetensors"], "model.q_proj");
+            using SafetensorsFile file = SafetensorsFile.Open(folder["layer.safetensors"]);
+            using Linear4Bit fromFile = Linear4Bit.Load(file, "model.q_proj");
+            using Linear4Bit fromMemory = Linear4Bit.LoadDirect(layer.ToTensors(""), "", shape.Group);
+            foreach (Linear4Bit loaded in new[] { fromFile, fromMemory })
+            {
+                Assert.Equal((shape, layer.HasBias), (loaded.Shape, loaded.HasBias));
+                float[] x = Linear4BitSample.Input(shape.In);
+                var y = new float[shape.Out];
+                loaded.ForwardUnpack(x, y);
+                sample.AssertForward(x, y, tolerance: 3e-7);
+            }
+        }
+    }
+
+    [Fact]
     public void QuantizeMakesALayerOfAMatrix()
     {
         float[] w = Linear4BitSample.Input(37 * 172);

@@ -33,6 +33,27 @@ public sealed class QuantizerModelTests
     }
 
     [Fact]
+    public void TheResultIsAFileThatLayersLoadFrom()
+    {
+        using var folder = new TemporaryFolder();
+        Dictionary<string, WeightTensor> tensors = Model();
+        TensorDictionary quantized = Linear4BitQuantizer.QuantizeModel(Source(tensors), 96, s_isLinear, ct: Cancelled);
+        SafetensorsWriter.Write(folder["model.safetensors"], quantized.Names.Select(name => KeyValuePair.Create(name, Get(name))), quantized.Metadata);
+        using SafetensorsFile file = SafetensorsFile.Open(folder["model.safetensors"]);
+        using Linear4Bit layer = Linear4Bit.Load(file, "a.q_proj");
+
+        // 128 columns in 2 groups would be taken for 64 each, were the group not recorded.
+        Assert.Equal(new Linear4BitShape(128, 6, 96), layer.Shape);
+        QuantizedMatrix alone = Linear4BitQuantizer.Quantize(tensors["a.q_proj.weight"], 96, ct: Cancelled);
+        var weight = new byte[6 * 64];
+        layer.CopyWeight4Bit(weight);
+        Assert.True(alone.WeightSpan.SequenceEqual(weight));
+        Assert.True(layer.HasBias);
+
+        WeightTensor Get(string name) => quantized.TryGet(name, out WeightTensor? tensor) ? tensor : throw new KeyNotFoundException(name);
+    }
+
+    [Fact]
     public void ProgressCountsTheWholeModel()
     {
         var shares = new List<double>();
@@ -65,7 +86,7 @@ public sealed class QuantizerModelTests
     public void AModelThatIsPartlyInFourBitsMustAgree()
     {
         Dictionary<string, WeightTensor> tensors = Model();
-        AssertRefused(Source(tensors, ("group_size", "32")), "group_size = 32", "quantise with that group");
+        AssertRefused(Source(tensors, ("group_size", "32")), "records group_size", "quantise with that group");
         Assert.Equal("64", Linear4BitQuantizer.QuantizeModel(
             Source(tensors, ("group_size", "64")), 64, s_isLinear, ct: Cancelled).Metadata["group_size"]);
         tensors["a.q_proj.scales_4bit"] = WeightTensor.FromHalf([default], 1, 1);

@@ -124,8 +124,8 @@ public sealed class QuantizerTests
     {
         var random = new Random(5);
         float[] w = [.. Enumerable.Range(0, 256 * 512).Select(_ => (float)Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * MathF.Cos(random.NextSingle() * MathF.Tau))];
-        Assert.InRange(Quantize(new Linear4BitShape(512, 256, 32), w).RelativeRmsError, 0.06, 0.09);
-        Assert.InRange(Quantize(new Linear4BitShape(512, 256, 128), w).RelativeRmsError, 0.08, 0.12);
+        Assert.InRange(Quantize(new Linear4BitShape(512, 256, 32), w).RelativeRmsError, 0.085, 0.087);
+        Assert.InRange(Quantize(new Linear4BitShape(512, 256, 128), w).RelativeRmsError, 0.102, 0.104);
     }
 
     [Theory]
@@ -214,6 +214,18 @@ public sealed class QuantizerTests
         Assert.ThrowsAny<OperationCanceledException>(() => Linear4BitQuantizer.Quantize(matrix, 64, progress, cancel.Token));
         Assert.True(last < 1);
         Assert.ThrowsAny<OperationCanceledException>(() => Linear4BitQuantizer.Quantize(matrix, 64, null, cancel.Token));
+    }
+
+    [Fact]
+    public void AFileThatIsClosedMeanwhileIsOneClearError()
+    {
+        using var folder = new TemporaryFolder();
+        WeightTensor matrix = WeightTensor.FromSingle(Linear4BitSample.Input(4096 * 128), 4096, 128);
+        SafetensorsWriter.Write(folder["model.safetensors"], [KeyValuePair.Create("w", matrix)]);
+        using SafetensorsFile file = SafetensorsFile.Open(folder["model.safetensors"]);
+        Assert.True(file.TryGet("w", out WeightTensor? mapped));
+        Assert.Throws<ObjectDisposedException>(() => Linear4BitQuantizer.Quantize(
+            mapped, 64, new Collect(_ => file.Dispose()), TestContext.Current.CancellationToken));
     }
 
     [Fact]

@@ -1,1 +1,3 @@
-System.Console.WriteLine("not yet");
+using Storyteller.Commands;
+
+return StoryCommand.Run(args, Console.Out, Console.Error);

@@ -1,0 +1,47 @@
+using System.Globalization;
+using Q4Gen;
+using Storyteller.Decoding;
+using Storyteller.Text;
+
+namespace Storyteller.Commands;
+
+/// <summary>Tells a story, then says what told it and how fast.</summary>
+internal static class StoryRun
+{
+    public static void Run(string prompt, StoryOptions options, int group, TextWriter output)
+    {
+        StoryTokenizer tokenizer = EmbeddedModel.CreateTokenizer();
+        using StoryModel model = EmbeddedModel.Load4Bit(group);
+        var decoder = new Decoder(StoryModel.Config, model.ToDecoderWeights(layer => layer.Forward));
+        var teller = new Teller(decoder, tokenizer);
+
+        int[] tokens = teller.EncodePrompt(prompt);
+        if (tokens.Length > StoryModel.Config.Context)
+        {
+            throw new UsageException(
+                $"The prompt has {tokens.Length} tokens, but the model sees {StoryModel.Config.Context} at once; give a shorter prompt.");
+        }
+
+        output.Write(prompt);
+        StoryTiming timing = teller.Tell(tokens, options, text =>
+        {
+            output.Write(text);
+            output.Flush();
+        });
+        output.WriteLine();
+        output.WriteLine();
+        Describe(model, timing, output);
+    }
+
+    private static void Describe(StoryModel model, StoryTiming timing, TextWriter output)
+    {
+        Line($"{timing.Tokens} tokens in {timing.Time.TotalSeconds:F2} s: {timing.TokensPerSecond:N0} tokens a second");
+        Line($"{model.Layers.Sum(layer => layer.ByteLength):N0} bytes of weights in {model.Layers.Count()} layers of 4 bits");
+        foreach (IGrouping<KernelInfo, Linear4Bit> kernel in model.Layers.GroupBy(layer => layer.Kernel))
+        {
+            Line($"{kernel.Count(),4} × {kernel.Key}");
+        }
+
+        void Line(FormattableString text) => output.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+    }
+}
