@@ -29,7 +29,7 @@ internal static class ContainerParser
         }
 
         List<ChildSpec> children = [];
-        foreach (ISymbol member in UserMembers(type).InDeclarationOrder())
+        foreach (ISymbol member in UserMembers(type).Where(member => member is IFieldSymbol or IPropertySymbol).InDeclarationOrder())
         {
             if (ChildParser.Parse(member, type, compilation, report) is { } child
                 && names.TryAdd(child.TensorName, member, child.IsLayer || child.Collection != ChildCollection.None))

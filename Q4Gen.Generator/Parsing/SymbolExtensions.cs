@@ -1,5 +1,4 @@
 using System.Collections.Generic;
-using System.IO;
 using System.Linq;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
@@ -37,14 +36,16 @@ internal static class SymbolExtensions
             .Where(property => property.FindAttribute(KnownNames.LayerAttribute) is not null)
             .InDeclarationOrder();
 
-    /// <summary>Members file by file; the compiler's own order of the files may differ between machines.</summary>
+    /// <summary>
+    /// Members as they are declared. Where a type has parts in several files, the part with the lowest first name comes
+    /// first: neither the compiler's order of the files nor their paths are the same on every machine.
+    /// </summary>
     public static IEnumerable<T> InDeclarationOrder<T>(this IEnumerable<T> members)
         where T : ISymbol =>
-        members.Select(member => (member, location: member.Locations.FirstOrDefault()))
-            .OrderBy(item => Path.GetFileName(item.location?.SourceTree?.FilePath ?? ""), System.StringComparer.Ordinal)
-            .ThenBy(item => item.location?.SourceTree?.FilePath ?? "", System.StringComparer.Ordinal)
-            .ThenBy(item => item.location?.SourceSpan.Start ?? 0)
-            .Select(item => item.member);
+        members.GroupBy(member => member.FirstLocation()?.SourceTree)
+            .Select(part => part.OrderBy(member => member.FirstLocation()?.SourceSpan.Start ?? 0).ToList())
+            .OrderBy(part => part[0].Name, System.StringComparer.Ordinal)
+            .SelectMany(part => part);
 
     public static bool IsPartial(this INamedTypeSymbol type) =>
         type.DeclaringSyntaxReferences.Any(reference =>

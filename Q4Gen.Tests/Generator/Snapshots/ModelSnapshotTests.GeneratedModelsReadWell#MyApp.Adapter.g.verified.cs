@@ -50,6 +50,7 @@ partial struct Adapter : global::Q4Gen.ILinear4BitModel
     public void LoadFrom(global::Q4Gen.ModelLoad load, string prefix)
     {
         load.Layer(prefix, "lora", global::Q4Gen.Generated.Linear4Bit_64x176_g32.Instance, hasBias: false, ref this._lora);
+
         if (!load.IsAssigning)
         {
             this.OnLoad(load, prefix);

@@ -86,6 +86,7 @@ partial class Mlp : global::Q4Gen.ILinear4BitModel
         load.Layer(prefix, "gate_proj", global::Q4Gen.Generated.Linear4Bit_64x176_g32.Instance, hasBias: false, ref this._gateProj);
         load.Layer(prefix, "up_proj", global::Q4Gen.Generated.Linear4Bit_64x176_g32.Instance, hasBias: true, ref this._upProj);
         load.Layer(prefix, "down.proj", global::Q4Gen.Generated.Linear4Bit_176x64_g32.Instance, hasBias: false, ref this._downProj);
+
         if (!load.IsAssigning)
         {
             this.OnLoad(load, prefix);

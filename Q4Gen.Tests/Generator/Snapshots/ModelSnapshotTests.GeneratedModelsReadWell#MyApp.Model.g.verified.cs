@@ -33,7 +33,8 @@ partial class Model : global::Q4Gen.ILinear4BitModel
     [global::System.ComponentModel.EditorBrowsable(global::System.ComponentModel.EditorBrowsableState.Never)]
     public void LoadFrom(global::Q4Gen.ModelLoad load, string prefix)
     {
-        // A property cannot be passed by reference, so it goes through a local.
+
+        // Layers cannot be passed by reference, so it goes through a local.
         {
             global::MyApp.Mlp[]? child = this.Layers!;
             load.Children<global::MyApp.Mlp>(prefix, "model.layers", ref child, static () => new global::MyApp.Mlp(), canAssign: true);
@@ -42,18 +43,21 @@ partial class Model : global::Q4Gen.ILinear4BitModel
                 this.Layers = child!;
             }
         }
-        // A property cannot be passed by reference, so it goes through a local.
+
+        // Adapter cannot be passed by reference, so it goes through a local.
         {
-            global::MyApp.Adapter child = this.Adapter!;
+            global::MyApp.Adapter child = this.Adapter;
             load.Child<global::MyApp.Adapter>(prefix, "adapter", ref child, create: null);
             this.Adapter = child;
         }
-        // A property cannot be passed by reference, so it goes through a local.
+
+        // Experts cannot be passed by reference or assigned, so it goes through a local.
         {
             global::System.Collections.Generic.List<global::MyApp.Mlp>? child = this.Experts!;
             load.Children<global::MyApp.Mlp>(prefix, "experts", ref child, static () => new global::MyApp.Mlp(), canAssign: false);
         }
         load.Layer<global::MyApp.Head>(prefix, "lm_head", global::MyApp.Head.Load, ref this._head!, canAssign: true);
+
         if (!load.IsAssigning)
         {
             this.OnLoad(load, prefix);
