@@ -79,16 +79,12 @@ internal static class ContainerEmitter
     {
         string owner = $"{spec.Shell.Name}.{layer.Name}";
         writer.Line("[global::System.Diagnostics.DebuggerBrowsable(global::System.Diagnostics.DebuggerBrowsableState.Never)]");
-        writer.Line(GeneratedCode);
         writer.Line($"private global::Q4Gen.Linear4Bit? {layer.Field};");
         writer.Line();
         if (!layer.IsDocumented)
         {
             writer.Line($"/// <summary>Layer <c>{Xml(layer.TensorName)}</c>: {Describe(layer.Shape, layer.HasBias)}, run by <c>{layer.Shape.FamilyName}</c>.</summary>");
-            writer.Line("/// <remarks>");
-            writer.Line("/// Loaded from, under the prefix given to Load:");
-            TensorList(writer, layer.TensorName.Length == 0 ? "" : layer.TensorName + ".", layer.Shape, layer.HasBias);
-            writer.Line("/// </remarks>");
+            WriteTensors(writer, layer.TensorName.Length == 0 ? "" : layer.TensorName + ".", layer.Shape, layer.HasBias);
             if (!layer.IsNullable)
             {
                 writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">It is read before it is loaded.</exception>");

@@ -75,25 +75,22 @@ internal static class GeneratedText
         return SourceWriter.Text($"{shape.In}→{shape.Out} {groups}{(hasBias ? ", with a bias" : "")}");
     }
 
-    /// <summary>The lines of an XML comment that list a layer's tensors.</summary>
-    public static void TensorList(SourceWriter writer, string prefix, LayerShape shape, bool hasBias)
+    /// <summary>Writes the remarks that list a layer's tensors.</summary>
+    public static void WriteTensors(SourceWriter writer, string prefix, LayerShape shape, bool hasBias)
     {
         int groups = Groups(shape);
-        writer.Line("/// <list type=\"bullet\">");
-        Item("weight_4bit", SourceWriter.Text($"U8 [{shape.Out}, {shape.In / 2}]"), (long)shape.Out * (shape.In / 2));
-        Item("scales_4bit", SourceWriter.Text($"F16 [{shape.Out}, {groups}]"), 2L * shape.Out * groups);
+        string name = Xml(prefix);
+        writer.Line("/// <remarks>");
+        writer.Line("/// " + Item("weight_4bit", "U8", SourceWriter.Text($"[{shape.Out}, {shape.In / 2}], {(long)shape.Out * (shape.In / 2):N0} bytes")) + ";");
+        writer.Line("/// " + Item("scales_4bit", "F16", SourceWriter.Text($"[{shape.Out}, {groups}], {2L * shape.Out * groups:N0} bytes")) + (hasBias ? ";" : "."));
         if (hasBias)
         {
-            Item("bias", SourceWriter.Text($"F32, F16 or BF16 [{shape.Out}]"), null);
+            writer.Line("/// " + Item("bias", "F32, F16 or BF16", SourceWriter.Text($"[{shape.Out}]")) + ".");
         }
 
-        writer.Line("/// </list>");
+        writer.Line("/// </remarks>");
 
-        void Item(string name, string type, long? bytes)
-        {
-            string size = bytes is null ? "" : SourceWriter.Text($", {bytes:N0} bytes");
-            writer.Line($"/// <item><c>{Xml(prefix)}{name}</c>: {type}{size}</item>");
-        }
+        string Item(string tensor, string type, string size) => $"<c>{name}{tensor}</c>: {type} {size}";
     }
 
     /// <summary>Text inside an XML comment.</summary>

@@ -66,9 +66,7 @@ internal static class LayerClassEmitter
         writer.Line("/// <summary>Loads the layer named <paramref name=\"prefix\"/> and checks it against the declared shape.</summary>");
         writer.Line("/// <param name=\"weights\">Where the tensors are.</param>");
         writer.Line("/// <param name=\"prefix\">Name of the layer in the source, without the last dot.</param>");
-        writer.Line("/// <remarks>");
-        TensorList(writer, "{prefix}.", shape, spec.HasBias);
-        writer.Line("/// </remarks>");
+        WriteTensors(writer, "{prefix}.", shape, spec.HasBias);
         writer.Line("/// <exception cref=\"global::Q4Gen.WeightFormatException\">A tensor is missing, or has the wrong type, shape or values.</exception>");
         writer.Line(GeneratedCode);
         writer.Line($"public static {identifier} Load(global::Q4Gen.IWeightSource weights, string prefix) =>");

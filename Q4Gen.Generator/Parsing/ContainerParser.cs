@@ -16,7 +16,7 @@ internal static class ContainerParser
         bool canGenerate = CanGenerate(type, compilation, report);
 
         // Each property is checked even so, to report everything at once.
-        var takenNames = new HashSet<string>(UserMembers(type).Select(member => member.Name)) { type.Name };
+        var takenNames = new HashSet<string>(type.GetMembers().Select(member => member.Name)) { type.Name };
         List<LayerPropertySpec> layers = [];
         var names = new TensorNames(type, report);
         foreach (IPropertySymbol property in type.LayerProperties())
@@ -29,7 +29,7 @@ internal static class ContainerParser
         }
 
         List<ChildSpec> children = [];
-        foreach (ISymbol member in UserMembers(type).Where(member => member is IFieldSymbol or IPropertySymbol).InDeclarationOrder())
+        foreach (ISymbol member in type.GetMembers().Where(member => member is IFieldSymbol or IPropertySymbol).InDeclarationOrder())
         {
             if (ChildParser.Parse(member, type, compilation, report) is { } child
                 && names.TryAdd(child.TensorName, member, child.IsLayer || child.Collection != ChildCollection.None))
@@ -162,13 +162,6 @@ internal static class ContainerParser
 
         return false;
     }
-
-    private static IEnumerable<ISymbol> UserMembers(INamedTypeSymbol type) =>
-        type.GetMembers().Where(member => !member.IsImplicitlyDeclared && !IsGeneratedField(member));
-
-    // The analyzer sees the backing fields that Q4Gen generated, too.
-    private static bool IsGeneratedField(ISymbol member) =>
-        member is IFieldSymbol && member.FindAttribute("System.CodeDom.Compiler.GeneratedCodeAttribute") is not null;
 
     /// <summary>The tensor names of one container, each with the member that took it.</summary>
     private sealed class TensorNames(INamedTypeSymbol type, Report? report)

@@ -1,6 +1,7 @@
 using CsCheck;
 using Q4Gen.Tests.Kernels;
 using Storyteller.Decoding;
+using Storyteller.Scoring;
 
 namespace Q4Gen.Tests.Examples;
 
@@ -72,6 +73,20 @@ public sealed class DecoderTests
             float[] expected = fresh.Forward(tokens.AsSpan(^config.Context..)).ToArray();
             AssertClose(actual, expected.AsSpan(^config.Width..));
         }
+    }
+
+    [Fact]
+    public void A_stream_is_scored_window_by_window_and_a_short_rest_left_out()
+    {
+        var config = new DecoderConfig(8, 10, 2, 2, 1, 20, 4);
+        var scorer = new Scorer(Create(config, 1));
+        int[] stream = Tokens(11, seed: 2);
+
+        Score score = scorer.ScoreStream(stream);
+
+        Assert.Equal(scorer.ScoreWindow(stream.AsSpan(0, 5)) + scorer.ScoreWindow(stream.AsSpan(4, 5)), score);
+        Assert.Equal(8, score.Tokens);
+        Assert.Equal(scorer.ScoreWindow(stream.AsSpan(0, 3)), scorer.ScoreStream(stream.AsSpan(0, 3)));
     }
 
     [Fact]

@@ -53,5 +53,6 @@ public class ModelSnapshotTests
     [Fact]
     public void GeneratedModelsReadWell() => Snapshots.Verify(
         GeneratorChecks.All(Source),
+        directory: "../Snapshots",
         include: name => !name.StartsWith("Linear4Bit_", StringComparison.Ordinal));
 }

@@ -13,7 +13,6 @@ namespace Demo;
 partial class Mlp : global::Q4Gen.ILinear4BitModel
 {
     [global::System.Diagnostics.DebuggerBrowsable(global::System.Diagnostics.DebuggerBrowsableState.Never)]
-    [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
     private global::Q4Gen.Linear4Bit? _gateProj;
 
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]

@@ -15,16 +15,12 @@ namespace MyApp;
 partial class Mlp : global::Q4Gen.ILinear4BitModel
 {
     [global::System.Diagnostics.DebuggerBrowsable(global::System.Diagnostics.DebuggerBrowsableState.Never)]
-    [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
     private global::Q4Gen.Linear4Bit? _gateProj;
 
     /// <summary>Layer <c>gate_proj</c>: 64→176 in groups of 32, run by <c>Linear4Bit_64x176_g32</c>.</summary>
     /// <remarks>
-    /// Loaded from, under the prefix given to Load:
-    /// <list type="bullet">
-    /// <item><c>gate_proj.weight_4bit</c>: U8 [176, 32], 5,632 bytes</item>
-    /// <item><c>gate_proj.scales_4bit</c>: F16 [176, 2], 704 bytes</item>
-    /// </list>
+    /// <c>gate_proj.weight_4bit</c>: U8 [176, 32], 5,632 bytes;
+    /// <c>gate_proj.scales_4bit</c>: F16 [176, 2], 704 bytes.
     /// </remarks>
     /// <exception cref="global::System.InvalidOperationException">It is read before it is loaded.</exception>
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
@@ -34,17 +30,13 @@ partial class Mlp : global::Q4Gen.ILinear4BitModel
     }
 
     [global::System.Diagnostics.DebuggerBrowsable(global::System.Diagnostics.DebuggerBrowsableState.Never)]
-    [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
     private global::Q4Gen.Linear4Bit? _upProj;
 
     /// <summary>Layer <c>up_proj</c>: 64→176 in groups of 32, with a bias, run by <c>Linear4Bit_64x176_g32</c>.</summary>
     /// <remarks>
-    /// Loaded from, under the prefix given to Load:
-    /// <list type="bullet">
-    /// <item><c>up_proj.weight_4bit</c>: U8 [176, 32], 5,632 bytes</item>
-    /// <item><c>up_proj.scales_4bit</c>: F16 [176, 2], 704 bytes</item>
-    /// <item><c>up_proj.bias</c>: F32, F16 or BF16 [176]</item>
-    /// </list>
+    /// <c>up_proj.weight_4bit</c>: U8 [176, 32], 5,632 bytes;
+    /// <c>up_proj.scales_4bit</c>: F16 [176, 2], 704 bytes;
+    /// <c>up_proj.bias</c>: F32, F16 or BF16 [176].
     /// </remarks>
     /// <exception cref="global::System.ArgumentException">A layer with other features is assigned.</exception>
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
@@ -55,7 +47,6 @@ partial class Mlp : global::Q4Gen.ILinear4BitModel
     }
 
     [global::System.Diagnostics.DebuggerBrowsable(global::System.Diagnostics.DebuggerBrowsableState.Never)]
-    [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
     private global::Q4Gen.Linear4Bit? _downProj;
 
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]

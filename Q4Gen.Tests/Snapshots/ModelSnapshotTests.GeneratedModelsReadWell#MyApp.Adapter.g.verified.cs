@@ -14,16 +14,12 @@ namespace MyApp;
 partial struct Adapter : global::Q4Gen.ILinear4BitModel
 {
     [global::System.Diagnostics.DebuggerBrowsable(global::System.Diagnostics.DebuggerBrowsableState.Never)]
-    [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
     private global::Q4Gen.Linear4Bit? _lora;
 
     /// <summary>Layer <c>lora</c>: 64→176 in groups of 32, run by <c>Linear4Bit_64x176_g32</c>.</summary>
     /// <remarks>
-    /// Loaded from, under the prefix given to Load:
-    /// <list type="bullet">
-    /// <item><c>lora.weight_4bit</c>: U8 [176, 32], 5,632 bytes</item>
-    /// <item><c>lora.scales_4bit</c>: F16 [176, 2], 704 bytes</item>
-    /// </list>
+    /// <c>lora.weight_4bit</c>: U8 [176, 32], 5,632 bytes;
+    /// <c>lora.scales_4bit</c>: F16 [176, 2], 704 bytes.
     /// </remarks>
     /// <exception cref="global::System.InvalidOperationException">It is read before it is loaded.</exception>
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]

@@ -34,11 +34,9 @@ partial class Head : global::Q4Gen.Linear4Bit
     /// <param name="weights">Where the tensors are.</param>
     /// <param name="prefix">Name of the layer in the source, without the last dot.</param>
     /// <remarks>
-    /// <list type="bullet">
-    /// <item><c>{prefix}.weight_4bit</c>: U8 [4096, 32], 131,072 bytes</item>
-    /// <item><c>{prefix}.scales_4bit</c>: F16 [4096, 1], 8,192 bytes</item>
-    /// <item><c>{prefix}.bias</c>: F32, F16 or BF16 [4096]</item>
-    /// </list>
+    /// <c>{prefix}.weight_4bit</c>: U8 [4096, 32], 131,072 bytes;
+    /// <c>{prefix}.scales_4bit</c>: F16 [4096, 1], 8,192 bytes;
+    /// <c>{prefix}.bias</c>: F32, F16 or BF16 [4096].
     /// </remarks>
     /// <exception cref="global::Q4Gen.WeightFormatException">A tensor is missing, or has the wrong type, shape or values.</exception>
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
