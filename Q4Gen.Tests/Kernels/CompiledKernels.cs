@@ -29,12 +29,17 @@ internal sealed class CompiledKernels : IDisposable
         HarnessResult result = GeneratorHarness.Run(Source(shapes), options);
         Dictionary<string, string> kernels = result.Files
             .Where(static f => f.Key.StartsWith("Linear4Bit_", StringComparison.Ordinal))
-            .ToDictionary(static f => f.Key, f => inSoftware ? f.Value.Replace(IntrinsicsNamespace, ModelsNamespace, StringComparison.Ordinal) : f.Value);
+            .ToDictionary(static f => f.Key, f => inSoftware ? InSoftware(f.Value) : f.Value);
         return new CompiledKernels(GeneratorHarness.Load(kernels, options with
         {
             References = [MetadataReference.CreateFromFile(typeof(CompiledKernels).Assembly.Location)],
         }));
     }
+
+    /// <summary>With models in place of intrinsics, and without a compiler that would labour to optimise them.</summary>
+    private static string InSoftware(string text) => text
+        .Replace(IntrinsicsNamespace, ModelsNamespace, StringComparison.Ordinal)
+        .Replace("[MethodImpl(MethodImplOptions.AggressiveOptimization)]", "", StringComparison.Ordinal);
 
     /// <summary>A program with one layer of each shape.</summary>
     public static string Source(IEnumerable<Linear4BitShape> shapes)
