@@ -26,6 +26,9 @@ internal static class PanelLayout
     /// <summary>What a stored nibble is above the value that it stands for: value = nibble − 8.</summary>
     public const int NibbleBias = 8;
 
+    /// <summary>Corrections behind the columns of a prepared step of x: for its even columns, its odd ones, and all.</summary>
+    public const int StepCorrections = 3;
+
     /// <summary>A word of eight nibbles that all stand for zero; columns and rows beyond the matrix are filled with it.</summary>
     public const uint ZeroWord = 0x88888888u;
 }

@@ -7,25 +7,30 @@ namespace Q4Gen.Kernels;
 /// <summary>
 /// Rows of x as kernels want them that take nibbles where they lie in a word. Such a nibble reads as nibble · 16ʲ, and
 /// as 0 … 15 instead of −8 … 7. So column j of a step is stored divided by 16ʲ, which is exact, and behind the eight
-/// columns of each step stands what takes the 8 back, −8 · Σx of the step. Step by step, so that a running sum never
-/// strays from what it is to become; a correction for a whole row would cancel where x has a large mean.
+/// columns of each step stands what takes the 8 back: −8 · Σx of its even columns, of its odd ones, and of all. Each
+/// running sum is put right at each step, so that it never strays from what it is to become; a correction for a whole
+/// row would cancel where x has a large mean.
 /// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public static class StepActivations
 {
-    /// <summary>Floats a step takes: eight columns and the correction.</summary>
-    public const int Stride = Format.PanelLayout.StepColumns + 1;
+    /// <summary>Floats a step takes: eight columns and three corrections.</summary>
+    public const int Stride = Format.PanelLayout.StepColumns + Format.PanelLayout.StepCorrections;
 
     private const int Columns = Format.PanelLayout.StepColumns;
 
     /// <summary>16⁻ʲ; the highest nibble is shifted down instead, because in its place it would be the sign.</summary>
-    private static Vector256<float> Units =>
-        Vector256.Create(1f, 1f / (1 << 4), 1f / (1 << 8), 1f / (1 << 12), 1f / (1 << 16), 1f / (1 << 20), 1f / (1 << 24), 1f);
+    private static Vector256<float> Units
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Vector256.Create(1f, 1f / (1 << 4), 1f / (1 << 8), 1f / (1 << 12), 1f / (1 << 16), 1f / (1 << 20), 1f / (1 << 24), 1f);
+    }
 
     /// <summary>
-    /// Prepares all rows of a row-major call in this thread's scratch memory, <c>[row][step][9]</c>; columns that do
+    /// Prepares all rows of a row-major call in this thread's scratch memory, <c>[row][step][11]</c>; columns that do
     /// not exist are zero.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static ref float Prepare(in KernelCall call, int columns)
     {
         int steps = (columns + Columns - 1) / Columns;
@@ -61,6 +66,10 @@ public static class StepActivations
     private static void PrepareStep(Vector256<float> x, ref float target)
     {
         (x * Units).StoreUnsafe(ref target);
-        Unsafe.Add(ref target, Columns) = -Format.PanelLayout.NibbleBias * Vector256.Sum(x);
+        float even = -Format.PanelLayout.NibbleBias * (x[0] + x[2] + x[4] + x[6]);
+        float odd = -Format.PanelLayout.NibbleBias * (x[1] + x[3] + x[5] + x[7]);
+        Unsafe.Add(ref target, Columns) = even;
+        Unsafe.Add(ref target, Columns + 1) = odd;
+        Unsafe.Add(ref target, Columns + 2) = even + odd;
     }
 }

@@ -18,6 +18,7 @@ internal static class ActivationTiles
         (counts.Full * kernel.TileRows + counts.Tail * kernel.TailTileRows) * (long)kernel.Shape.In;
 
     /// <summary>Packs the tiles from <paramref name="firstTile"/> up to <paramref name="endTile"/>, full ones first.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static unsafe void Pack(
         Linear4BitKernel kernel, in KernelCall rowMajor, float* tiles, TileCounts counts, int firstTile, int endTile)
     {

@@ -66,6 +66,8 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
             return;
         }
 
+        ref float prepared = ref StepActivations.Prepare(call, In);
+
         // The rows of x take turns on a few panels, which stay in the cache meanwhile.
         for (int unit = firstPanel; unit < endPanel; unit += 2)
         {
@@ -75,7 +77,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
             {
                 for (int panel = unit; panel < endOfUnit; panel += 1)
                 {
-                    Rows4_20x24_g16_avx2(call, row, panel);
+                    Rows4_20x24_g16_avx2(call, ref prepared, row, panel);
                 }
             }
 
@@ -83,125 +85,106 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
             {
                 for (int panel = unit; panel < endOfUnit; panel += 1)
                 {
-                    Rows2_20x24_g16_avx2(call, row, panel);
+                    Rows2_20x24_g16_avx2(call, ref prepared, row, panel);
                 }
             }
 
             for (; row < call.Rows; row++)
             {
-                Gemv_20x24_g16_avx2(call, row, unit);
+                Gemv_20x24_g16_avx2(call, ref prepared, row, unit);
             }
         }
     }
 
     /// <summary>One row of x against the 2 panels from <paramref name="panel"/> on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Gemv_20x24_g16_avx2(in KernelCall call, int row, int panel)
+    private static void Gemv_20x24_g16_avx2(in KernelCall call, ref float prepared, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
         ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * ScalesPerPanel);
-        ref float x = ref Unsafe.Add(ref call.X, (nint)row * In);
+        ref float x = ref Unsafe.Add(ref prepared, row * (Steps * StepActivations.Stride));
         Vector256<float> total0A = default, total0B = default, total1A = default, total1B = default;
-        for (int group = 0; group < 1; group++)
+        for (int step = 0; step < 3;)
         {
+            int group = step / 2;
+            int end = Math.Min(step + 2, 3);
             Vector256<float> even0A = default, even0B = default, even1A = default, even1B = default;
             Vector256<float> odd0A = default, odd0B = default, odd1A = default, odd1B = default;
-            for (int step = 0; step < 2; step++)
+            for (; step < end; step++)
             {
-                Prefetch.Ahead(ref words, PrefetchBytes);
-                Prefetch.Ahead(ref Unsafe.Add(ref words, 48), PrefetchBytes);
-                var x0 = Vector256.Create(x);
-                var x1 = Vector256.Create(Unsafe.Add(ref x, 1));
-                var x2 = Vector256.Create(Unsafe.Add(ref x, 2));
-                var x3 = Vector256.Create(Unsafe.Add(ref x, 3));
-                var x4 = Vector256.Create(Unsafe.Add(ref x, 4));
-                var x5 = Vector256.Create(Unsafe.Add(ref x, 5));
-                var x6 = Vector256.Create(Unsafe.Add(ref x, 6));
-                var x7 = Vector256.Create(Unsafe.Add(ref x, 7));
+                Prefetch.Ahead(ref words, PrefetchBytes + 192);
+                Prefetch.Ahead(ref Unsafe.Add(ref words, 48), PrefetchBytes + 192);
+                var words0A = Vector256.LoadUnsafe(ref words);
+                var words0B = Vector256.LoadUnsafe(ref Unsafe.Add(ref words, 8));
+                var words1A = Vector256.LoadUnsafe(ref Unsafe.Add(ref words, 48));
+                var words1B = Vector256.LoadUnsafe(ref Unsafe.Add(ref words, 56));
+                var evenCorrection = Vector256.Create(Unsafe.Add(ref x, 8));
+                even0A += evenCorrection;
+                even0B += evenCorrection;
+                even1A += evenCorrection;
+                even1B += evenCorrection;
+                var oddCorrection = Vector256.Create(Unsafe.Add(ref x, 9));
+                odd0A += oddCorrection;
+                odd0B += oddCorrection;
+                odd1A += oddCorrection;
+                odd1B += oddCorrection;
 
-                var words0A = Load(ref words);
-                var words0B = Load(ref Unsafe.Add(ref words, 8));
+                var x0 = Vector256.Create(x);
                 even0A = MultiplyAdd(Column(words0A, 0), x0, even0A);
                 even0B = MultiplyAdd(Column(words0B, 0), x0, even0B);
-                odd0A = MultiplyAdd(Column(words0A, 1), x1, odd0A);
-                odd0B = MultiplyAdd(Column(words0B, 1), x1, odd0B);
-                even0A = MultiplyAdd(Column(words0A, 2), x2, even0A);
-                even0B = MultiplyAdd(Column(words0B, 2), x2, even0B);
-                odd0A = MultiplyAdd(Column(words0A, 3), x3, odd0A);
-                odd0B = MultiplyAdd(Column(words0B, 3), x3, odd0B);
-                even0A = MultiplyAdd(Column(words0A, 4), x4, even0A);
-                even0B = MultiplyAdd(Column(words0B, 4), x4, even0B);
-                odd0A = MultiplyAdd(Column(words0A, 5), x5, odd0A);
-                odd0B = MultiplyAdd(Column(words0B, 5), x5, odd0B);
-                even0A = MultiplyAdd(Column(words0A, 6), x6, even0A);
-                even0B = MultiplyAdd(Column(words0B, 6), x6, even0B);
-                odd0A = MultiplyAdd(Column(words0A, 7), x7, odd0A);
-                odd0B = MultiplyAdd(Column(words0B, 7), x7, odd0B);
-
-                var words1A = Load(ref Unsafe.Add(ref words, 48));
-                var words1B = Load(ref Unsafe.Add(ref words, 56));
                 even1A = MultiplyAdd(Column(words1A, 0), x0, even1A);
                 even1B = MultiplyAdd(Column(words1B, 0), x0, even1B);
-                odd1A = MultiplyAdd(Column(words1A, 1), x1, odd1A);
-                odd1B = MultiplyAdd(Column(words1B, 1), x1, odd1B);
-                even1A = MultiplyAdd(Column(words1A, 2), x2, even1A);
-                even1B = MultiplyAdd(Column(words1B, 2), x2, even1B);
-                odd1A = MultiplyAdd(Column(words1A, 3), x3, odd1A);
-                odd1B = MultiplyAdd(Column(words1B, 3), x3, odd1B);
-                even1A = MultiplyAdd(Column(words1A, 4), x4, even1A);
-                even1B = MultiplyAdd(Column(words1B, 4), x4, even1B);
-                odd1A = MultiplyAdd(Column(words1A, 5), x5, odd1A);
-                odd1B = MultiplyAdd(Column(words1B, 5), x5, odd1B);
-                even1A = MultiplyAdd(Column(words1A, 6), x6, even1A);
-                even1B = MultiplyAdd(Column(words1B, 6), x6, even1B);
-                odd1A = MultiplyAdd(Column(words1A, 7), x7, odd1A);
-                odd1B = MultiplyAdd(Column(words1B, 7), x7, odd1B);
+
+                x0 = Vector256.Create(Unsafe.Add(ref x, 1));
+                odd0A = MultiplyAdd(Column(words0A, 1), x0, odd0A);
+                odd0B = MultiplyAdd(Column(words0B, 1), x0, odd0B);
+                odd1A = MultiplyAdd(Column(words1A, 1), x0, odd1A);
+                odd1B = MultiplyAdd(Column(words1B, 1), x0, odd1B);
+
+                x0 = Vector256.Create(Unsafe.Add(ref x, 2));
+                even0A = MultiplyAdd(Column(words0A, 2), x0, even0A);
+                even0B = MultiplyAdd(Column(words0B, 2), x0, even0B);
+                even1A = MultiplyAdd(Column(words1A, 2), x0, even1A);
+                even1B = MultiplyAdd(Column(words1B, 2), x0, even1B);
+
+                x0 = Vector256.Create(Unsafe.Add(ref x, 3));
+                odd0A = MultiplyAdd(Column(words0A, 3), x0, odd0A);
+                odd0B = MultiplyAdd(Column(words0B, 3), x0, odd0B);
+                odd1A = MultiplyAdd(Column(words1A, 3), x0, odd1A);
+                odd1B = MultiplyAdd(Column(words1B, 3), x0, odd1B);
+
+                x0 = Vector256.Create(Unsafe.Add(ref x, 4));
+                even0A = MultiplyAdd(Column(words0A, 4), x0, even0A);
+                even0B = MultiplyAdd(Column(words0B, 4), x0, even0B);
+                even1A = MultiplyAdd(Column(words1A, 4), x0, even1A);
+                even1B = MultiplyAdd(Column(words1B, 4), x0, even1B);
+
+                x0 = Vector256.Create(Unsafe.Add(ref x, 5));
+                odd0A = MultiplyAdd(Column(words0A, 5), x0, odd0A);
+                odd0B = MultiplyAdd(Column(words0B, 5), x0, odd0B);
+                odd1A = MultiplyAdd(Column(words1A, 5), x0, odd1A);
+                odd1B = MultiplyAdd(Column(words1B, 5), x0, odd1B);
+
+                x0 = Vector256.Create(Unsafe.Add(ref x, 6));
+                even0A = MultiplyAdd(Column(words0A, 6), x0, even0A);
+                even0B = MultiplyAdd(Column(words0B, 6), x0, even0B);
+                even1A = MultiplyAdd(Column(words1A, 6), x0, even1A);
+                even1B = MultiplyAdd(Column(words1B, 6), x0, even1B);
+
+                x0 = Vector256.Create(Unsafe.Add(ref x, 7));
+                odd0A = MultiplyAdd(Column(words0A, 7), x0, odd0A);
+                odd0B = MultiplyAdd(Column(words0B, 7), x0, odd0B);
+                odd1A = MultiplyAdd(Column(words1A, 7), x0, odd1A);
+                odd1B = MultiplyAdd(Column(words1B, 7), x0, odd1B);
 
                 words = ref Unsafe.Add(ref words, WordsPerStep);
-                x = ref Unsafe.Add(ref x, 8);
+                x = ref Unsafe.Add(ref x, StepActivations.Stride);
             }
 
-            total0A = MultiplyAdd(even0A + odd0A, PanelScales.Load256(ref scales, group * 16, PanelScales.TopNibble), total0A);
-            total0B = MultiplyAdd(even0B + odd0B, PanelScales.Load256(ref scales, group * 16 + 8, PanelScales.TopNibble), total0B);
-            total1A = MultiplyAdd(even1A + odd1A, PanelScales.Load256(ref scales, group * 16 + 32, PanelScales.TopNibble), total1A);
-            total1B = MultiplyAdd(even1B + odd1B, PanelScales.Load256(ref scales, group * 16 + 40, PanelScales.TopNibble), total1B);
-        }
-
-        // The last 4 columns.
-        {
-            Vector256<float> even0A = default, even0B = default, even1A = default, even1B = default;
-            Vector256<float> odd0A = default, odd0B = default, odd1A = default, odd1B = default;
-            var x0 = Vector256.Create(x);
-            var x1 = Vector256.Create(Unsafe.Add(ref x, 1));
-            var x2 = Vector256.Create(Unsafe.Add(ref x, 2));
-            var x3 = Vector256.Create(Unsafe.Add(ref x, 3));
-
-            var words0A = Load(ref words);
-            var words0B = Load(ref Unsafe.Add(ref words, 8));
-            even0A = MultiplyAdd(Column(words0A, 0), x0, even0A);
-            even0B = MultiplyAdd(Column(words0B, 0), x0, even0B);
-            odd0A = MultiplyAdd(Column(words0A, 1), x1, odd0A);
-            odd0B = MultiplyAdd(Column(words0B, 1), x1, odd0B);
-            even0A = MultiplyAdd(Column(words0A, 2), x2, even0A);
-            even0B = MultiplyAdd(Column(words0B, 2), x2, even0B);
-            odd0A = MultiplyAdd(Column(words0A, 3), x3, odd0A);
-            odd0B = MultiplyAdd(Column(words0B, 3), x3, odd0B);
-
-            var words1A = Load(ref Unsafe.Add(ref words, 48));
-            var words1B = Load(ref Unsafe.Add(ref words, 56));
-            even1A = MultiplyAdd(Column(words1A, 0), x0, even1A);
-            even1B = MultiplyAdd(Column(words1B, 0), x0, even1B);
-            odd1A = MultiplyAdd(Column(words1A, 1), x1, odd1A);
-            odd1B = MultiplyAdd(Column(words1B, 1), x1, odd1B);
-            even1A = MultiplyAdd(Column(words1A, 2), x2, even1A);
-            even1B = MultiplyAdd(Column(words1B, 2), x2, even1B);
-            odd1A = MultiplyAdd(Column(words1A, 3), x3, odd1A);
-            odd1B = MultiplyAdd(Column(words1B, 3), x3, odd1B);
-
-            total0A = MultiplyAdd(even0A + odd0A, PanelScales.Load256(ref scales, 16, PanelScales.TopNibble), total0A);
-            total0B = MultiplyAdd(even0B + odd0B, PanelScales.Load256(ref scales, 24, PanelScales.TopNibble), total0B);
-            total1A = MultiplyAdd(even1A + odd1A, PanelScales.Load256(ref scales, 48, PanelScales.TopNibble), total1A);
-            total1B = MultiplyAdd(even1B + odd1B, PanelScales.Load256(ref scales, 56, PanelScales.TopNibble), total1B);
+            total0A = MultiplyAdd(even0A + odd0A, PanelScales.Load256(ref scales, group * 16, PanelScales.Exact), total0A);
+            total0B = MultiplyAdd(even0B + odd0B, PanelScales.Load256(ref scales, group * 16 + 8, PanelScales.Exact), total0B);
+            total1A = MultiplyAdd(even1A + odd1A, PanelScales.Load256(ref scales, group * 16 + 32, PanelScales.Exact), total1A);
+            total1B = MultiplyAdd(even1B + odd1B, PanelScales.Load256(ref scales, group * 16 + 40, PanelScales.Exact), total1B);
         }
 
         ref float bias = ref Unsafe.Add(ref call.Bias, panel * 16);
@@ -212,24 +195,38 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
 
     /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 1 of x against panel <paramref name="panel"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows2_20x24_g16_avx2(in KernelCall call, int row, int panel)
+    private static void Rows2_20x24_g16_avx2(in KernelCall call, ref float prepared, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
         ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * ScalesPerPanel);
-        ref float x = ref Unsafe.Add(ref call.X, (nint)row * In);
+        ref float x = ref Unsafe.Add(ref prepared, row * (Steps * StepActivations.Stride));
         Vector256<float> total0A = default, total0B = default, total1A = default, total1B = default;
-        for (int group = 0; group < 1; group++)
+        for (int step = 0; step < 3;)
         {
+            int group = step / 2;
+            int end = Math.Min(step + 2, 3);
             Vector256<float> even0A = default, even0B = default, even1A = default, even1B = default;
             Vector256<float> odd0A = default, odd0B = default, odd1A = default, odd1B = default;
-            for (int step = 0; step < 2; step++)
+            for (; step < end; step++)
             {
                 Prefetch.Ahead(ref words, PrefetchBytes);
-                var wordsA = Load(ref words);
-                var wordsB = Load(ref Unsafe.Add(ref words, 8));
+                var wordsA = Vector256.LoadUnsafe(ref words);
+                var wordsB = Vector256.LoadUnsafe(ref Unsafe.Add(ref words, 8));
+                var evenCorrection0 = Vector256.Create(Unsafe.Add(ref x, 8));
+                even0A += evenCorrection0;
+                even0B += evenCorrection0;
+                var oddCorrection0 = Vector256.Create(Unsafe.Add(ref x, 9));
+                odd0A += oddCorrection0;
+                odd0B += oddCorrection0;
+                var evenCorrection1 = Vector256.Create(Unsafe.Add(ref x, 41));
+                even1A += evenCorrection1;
+                even1B += evenCorrection1;
+                var oddCorrection1 = Vector256.Create(Unsafe.Add(ref x, 42));
+                odd1A += oddCorrection1;
+                odd1B += oddCorrection1;
 
                 var x0 = Vector256.Create(x);
-                var x1 = Vector256.Create(Unsafe.Add(ref x, 20));
+                var x1 = Vector256.Create(Unsafe.Add(ref x, 33));
                 var columnA = Column(wordsA, 0);
                 even0A = MultiplyAdd(columnA, x0, even0A);
                 even1A = MultiplyAdd(columnA, x1, even1A);
@@ -238,7 +235,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 even1B = MultiplyAdd(columnB, x1, even1B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 1));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 21));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 34));
                 columnA = Column(wordsA, 1);
                 odd0A = MultiplyAdd(columnA, x0, odd0A);
                 odd1A = MultiplyAdd(columnA, x1, odd1A);
@@ -247,7 +244,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 odd1B = MultiplyAdd(columnB, x1, odd1B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 2));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 22));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 35));
                 columnA = Column(wordsA, 2);
                 even0A = MultiplyAdd(columnA, x0, even0A);
                 even1A = MultiplyAdd(columnA, x1, even1A);
@@ -256,7 +253,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 even1B = MultiplyAdd(columnB, x1, even1B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 3));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 23));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 36));
                 columnA = Column(wordsA, 3);
                 odd0A = MultiplyAdd(columnA, x0, odd0A);
                 odd1A = MultiplyAdd(columnA, x1, odd1A);
@@ -265,7 +262,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 odd1B = MultiplyAdd(columnB, x1, odd1B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 4));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 24));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 37));
                 columnA = Column(wordsA, 4);
                 even0A = MultiplyAdd(columnA, x0, even0A);
                 even1A = MultiplyAdd(columnA, x1, even1A);
@@ -274,7 +271,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 even1B = MultiplyAdd(columnB, x1, even1B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 5));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 25));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 38));
                 columnA = Column(wordsA, 5);
                 odd0A = MultiplyAdd(columnA, x0, odd0A);
                 odd1A = MultiplyAdd(columnA, x1, odd1A);
@@ -283,7 +280,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 odd1B = MultiplyAdd(columnB, x1, odd1B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 6));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 26));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 39));
                 columnA = Column(wordsA, 6);
                 even0A = MultiplyAdd(columnA, x0, even0A);
                 even1A = MultiplyAdd(columnA, x1, even1A);
@@ -292,7 +289,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 even1B = MultiplyAdd(columnB, x1, even1B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 7));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 27));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 40));
                 columnA = Column(wordsA, 7);
                 odd0A = MultiplyAdd(columnA, x0, odd0A);
                 odd1A = MultiplyAdd(columnA, x1, odd1A);
@@ -301,64 +298,13 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 odd1B = MultiplyAdd(columnB, x1, odd1B);
 
                 words = ref Unsafe.Add(ref words, WordsPerStep);
-                x = ref Unsafe.Add(ref x, 8);
+                x = ref Unsafe.Add(ref x, StepActivations.Stride);
             }
 
-            var scaleA = PanelScales.Load256(ref scales, group * 16, PanelScales.TopNibble);
+            var scaleA = PanelScales.Load256(ref scales, group * 16, PanelScales.Exact);
             total0A = MultiplyAdd(even0A + odd0A, scaleA, total0A);
             total1A = MultiplyAdd(even1A + odd1A, scaleA, total1A);
-            var scaleB = PanelScales.Load256(ref scales, group * 16 + 8, PanelScales.TopNibble);
-            total0B = MultiplyAdd(even0B + odd0B, scaleB, total0B);
-            total1B = MultiplyAdd(even1B + odd1B, scaleB, total1B);
-        }
-
-        // The last 4 columns.
-        {
-            Vector256<float> even0A = default, even0B = default, even1A = default, even1B = default;
-            Vector256<float> odd0A = default, odd0B = default, odd1A = default, odd1B = default;
-            var wordsA = Load(ref words);
-            var wordsB = Load(ref Unsafe.Add(ref words, 8));
-
-            var x0 = Vector256.Create(x);
-            var x1 = Vector256.Create(Unsafe.Add(ref x, 20));
-            var columnA = Column(wordsA, 0);
-            even0A = MultiplyAdd(columnA, x0, even0A);
-            even1A = MultiplyAdd(columnA, x1, even1A);
-            var columnB = Column(wordsB, 0);
-            even0B = MultiplyAdd(columnB, x0, even0B);
-            even1B = MultiplyAdd(columnB, x1, even1B);
-
-            x0 = Vector256.Create(Unsafe.Add(ref x, 1));
-            x1 = Vector256.Create(Unsafe.Add(ref x, 21));
-            columnA = Column(wordsA, 1);
-            odd0A = MultiplyAdd(columnA, x0, odd0A);
-            odd1A = MultiplyAdd(columnA, x1, odd1A);
-            columnB = Column(wordsB, 1);
-            odd0B = MultiplyAdd(columnB, x0, odd0B);
-            odd1B = MultiplyAdd(columnB, x1, odd1B);
-
-            x0 = Vector256.Create(Unsafe.Add(ref x, 2));
-            x1 = Vector256.Create(Unsafe.Add(ref x, 22));
-            columnA = Column(wordsA, 2);
-            even0A = MultiplyAdd(columnA, x0, even0A);
-            even1A = MultiplyAdd(columnA, x1, even1A);
-            columnB = Column(wordsB, 2);
-            even0B = MultiplyAdd(columnB, x0, even0B);
-            even1B = MultiplyAdd(columnB, x1, even1B);
-
-            x0 = Vector256.Create(Unsafe.Add(ref x, 3));
-            x1 = Vector256.Create(Unsafe.Add(ref x, 23));
-            columnA = Column(wordsA, 3);
-            odd0A = MultiplyAdd(columnA, x0, odd0A);
-            odd1A = MultiplyAdd(columnA, x1, odd1A);
-            columnB = Column(wordsB, 3);
-            odd0B = MultiplyAdd(columnB, x0, odd0B);
-            odd1B = MultiplyAdd(columnB, x1, odd1B);
-
-            var scaleA = PanelScales.Load256(ref scales, 16, PanelScales.TopNibble);
-            total0A = MultiplyAdd(even0A + odd0A, scaleA, total0A);
-            total1A = MultiplyAdd(even1A + odd1A, scaleA, total1A);
-            var scaleB = PanelScales.Load256(ref scales, 24, PanelScales.TopNibble);
+            var scaleB = PanelScales.Load256(ref scales, group * 16 + 8, PanelScales.Exact);
             total0B = MultiplyAdd(even0B + odd0B, scaleB, total0B);
             total1B = MultiplyAdd(even1B + odd1B, scaleB, total1B);
         }
@@ -371,27 +317,41 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
 
     /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 3 of x against panel <paramref name="panel"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows4_20x24_g16_avx2(in KernelCall call, int row, int panel)
+    private static void Rows4_20x24_g16_avx2(in KernelCall call, ref float prepared, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
         ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * ScalesPerPanel);
-        ref float x = ref Unsafe.Add(ref call.X, (nint)row * In);
+        ref float x = ref Unsafe.Add(ref prepared, row * (Steps * StepActivations.Stride));
         Vector256<float> total0A = default, total0B = default, total1A = default, total1B = default;
         Vector256<float> total2A = default, total2B = default, total3A = default, total3B = default;
-        for (int group = 0; group < 1; group++)
+        for (int step = 0; step < 3;)
         {
+            int group = step / 2;
+            int end = Math.Min(step + 2, 3);
             Vector256<float> sum0A = default, sum0B = default, sum1A = default, sum1B = default;
             Vector256<float> sum2A = default, sum2B = default, sum3A = default, sum3B = default;
-            for (int step = 0; step < 2; step++)
+            for (; step < end; step++)
             {
                 Prefetch.Ahead(ref words, PrefetchBytes);
-                var wordsA = Load(ref words);
-                var wordsB = Load(ref Unsafe.Add(ref words, 8));
+                var wordsA = Vector256.LoadUnsafe(ref words);
+                var wordsB = Vector256.LoadUnsafe(ref Unsafe.Add(ref words, 8));
+                var correction0 = Vector256.Create(Unsafe.Add(ref x, 10));
+                sum0A += correction0;
+                sum0B += correction0;
+                var correction1 = Vector256.Create(Unsafe.Add(ref x, 43));
+                sum1A += correction1;
+                sum1B += correction1;
+                var correction2 = Vector256.Create(Unsafe.Add(ref x, 76));
+                sum2A += correction2;
+                sum2B += correction2;
+                var correction3 = Vector256.Create(Unsafe.Add(ref x, 109));
+                sum3A += correction3;
+                sum3B += correction3;
 
                 var x0 = Vector256.Create(x);
-                var x1 = Vector256.Create(Unsafe.Add(ref x, 20));
-                var x2 = Vector256.Create(Unsafe.Add(ref x, 40));
-                var x3 = Vector256.Create(Unsafe.Add(ref x, 60));
+                var x1 = Vector256.Create(Unsafe.Add(ref x, 33));
+                var x2 = Vector256.Create(Unsafe.Add(ref x, 66));
+                var x3 = Vector256.Create(Unsafe.Add(ref x, 99));
                 var columnA = Column(wordsA, 0);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -404,9 +364,9 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 1));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 21));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 41));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 61));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 34));
+                x2 = Vector256.Create(Unsafe.Add(ref x, 67));
+                x3 = Vector256.Create(Unsafe.Add(ref x, 100));
                 columnA = Column(wordsA, 1);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -419,9 +379,9 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 2));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 22));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 42));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 62));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 35));
+                x2 = Vector256.Create(Unsafe.Add(ref x, 68));
+                x3 = Vector256.Create(Unsafe.Add(ref x, 101));
                 columnA = Column(wordsA, 2);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -434,9 +394,9 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 3));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 23));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 43));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 63));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 36));
+                x2 = Vector256.Create(Unsafe.Add(ref x, 69));
+                x3 = Vector256.Create(Unsafe.Add(ref x, 102));
                 columnA = Column(wordsA, 3);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -449,9 +409,9 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 4));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 24));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 44));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 64));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 37));
+                x2 = Vector256.Create(Unsafe.Add(ref x, 70));
+                x3 = Vector256.Create(Unsafe.Add(ref x, 103));
                 columnA = Column(wordsA, 4);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -464,9 +424,9 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 5));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 25));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 45));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 65));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 38));
+                x2 = Vector256.Create(Unsafe.Add(ref x, 71));
+                x3 = Vector256.Create(Unsafe.Add(ref x, 104));
                 columnA = Column(wordsA, 5);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -479,9 +439,9 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 6));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 26));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 46));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 66));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 39));
+                x2 = Vector256.Create(Unsafe.Add(ref x, 72));
+                x3 = Vector256.Create(Unsafe.Add(ref x, 105));
                 columnA = Column(wordsA, 6);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -494,9 +454,9 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
                 x0 = Vector256.Create(Unsafe.Add(ref x, 7));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 27));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 47));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 67));
+                x1 = Vector256.Create(Unsafe.Add(ref x, 40));
+                x2 = Vector256.Create(Unsafe.Add(ref x, 73));
+                x3 = Vector256.Create(Unsafe.Add(ref x, 106));
                 columnA = Column(wordsA, 7);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -509,94 +469,15 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
                 words = ref Unsafe.Add(ref words, WordsPerStep);
-                x = ref Unsafe.Add(ref x, 8);
+                x = ref Unsafe.Add(ref x, StepActivations.Stride);
             }
 
-            var scaleA = PanelScales.Load256(ref scales, group * 16, PanelScales.TopNibble);
+            var scaleA = PanelScales.Load256(ref scales, group * 16, PanelScales.Exact);
             total0A = MultiplyAdd(sum0A, scaleA, total0A);
             total1A = MultiplyAdd(sum1A, scaleA, total1A);
             total2A = MultiplyAdd(sum2A, scaleA, total2A);
             total3A = MultiplyAdd(sum3A, scaleA, total3A);
-            var scaleB = PanelScales.Load256(ref scales, group * 16 + 8, PanelScales.TopNibble);
-            total0B = MultiplyAdd(sum0B, scaleB, total0B);
-            total1B = MultiplyAdd(sum1B, scaleB, total1B);
-            total2B = MultiplyAdd(sum2B, scaleB, total2B);
-            total3B = MultiplyAdd(sum3B, scaleB, total3B);
-        }
-
-        // The last 4 columns.
-        {
-            Vector256<float> sum0A = default, sum0B = default, sum1A = default, sum1B = default;
-            Vector256<float> sum2A = default, sum2B = default, sum3A = default, sum3B = default;
-            var wordsA = Load(ref words);
-            var wordsB = Load(ref Unsafe.Add(ref words, 8));
-
-            var x0 = Vector256.Create(x);
-            var x1 = Vector256.Create(Unsafe.Add(ref x, 20));
-            var x2 = Vector256.Create(Unsafe.Add(ref x, 40));
-            var x3 = Vector256.Create(Unsafe.Add(ref x, 60));
-            var columnA = Column(wordsA, 0);
-            sum0A = MultiplyAdd(columnA, x0, sum0A);
-            sum1A = MultiplyAdd(columnA, x1, sum1A);
-            sum2A = MultiplyAdd(columnA, x2, sum2A);
-            sum3A = MultiplyAdd(columnA, x3, sum3A);
-            var columnB = Column(wordsB, 0);
-            sum0B = MultiplyAdd(columnB, x0, sum0B);
-            sum1B = MultiplyAdd(columnB, x1, sum1B);
-            sum2B = MultiplyAdd(columnB, x2, sum2B);
-            sum3B = MultiplyAdd(columnB, x3, sum3B);
-
-            x0 = Vector256.Create(Unsafe.Add(ref x, 1));
-            x1 = Vector256.Create(Unsafe.Add(ref x, 21));
-            x2 = Vector256.Create(Unsafe.Add(ref x, 41));
-            x3 = Vector256.Create(Unsafe.Add(ref x, 61));
-            columnA = Column(wordsA, 1);
-            sum0A = MultiplyAdd(columnA, x0, sum0A);
-            sum1A = MultiplyAdd(columnA, x1, sum1A);
-            sum2A = MultiplyAdd(columnA, x2, sum2A);
-            sum3A = MultiplyAdd(columnA, x3, sum3A);
-            columnB = Column(wordsB, 1);
-            sum0B = MultiplyAdd(columnB, x0, sum0B);
-            sum1B = MultiplyAdd(columnB, x1, sum1B);
-            sum2B = MultiplyAdd(columnB, x2, sum2B);
-            sum3B = MultiplyAdd(columnB, x3, sum3B);
-
-            x0 = Vector256.Create(Unsafe.Add(ref x, 2));
-            x1 = Vector256.Create(Unsafe.Add(ref x, 22));
-            x2 = Vector256.Create(Unsafe.Add(ref x, 42));
-            x3 = Vector256.Create(Unsafe.Add(ref x, 62));
-            columnA = Column(wordsA, 2);
-            sum0A = MultiplyAdd(columnA, x0, sum0A);
-            sum1A = MultiplyAdd(columnA, x1, sum1A);
-            sum2A = MultiplyAdd(columnA, x2, sum2A);
-            sum3A = MultiplyAdd(columnA, x3, sum3A);
-            columnB = Column(wordsB, 2);
-            sum0B = MultiplyAdd(columnB, x0, sum0B);
-            sum1B = MultiplyAdd(columnB, x1, sum1B);
-            sum2B = MultiplyAdd(columnB, x2, sum2B);
-            sum3B = MultiplyAdd(columnB, x3, sum3B);
-
-            x0 = Vector256.Create(Unsafe.Add(ref x, 3));
-            x1 = Vector256.Create(Unsafe.Add(ref x, 23));
-            x2 = Vector256.Create(Unsafe.Add(ref x, 43));
-            x3 = Vector256.Create(Unsafe.Add(ref x, 63));
-            columnA = Column(wordsA, 3);
-            sum0A = MultiplyAdd(columnA, x0, sum0A);
-            sum1A = MultiplyAdd(columnA, x1, sum1A);
-            sum2A = MultiplyAdd(columnA, x2, sum2A);
-            sum3A = MultiplyAdd(columnA, x3, sum3A);
-            columnB = Column(wordsB, 3);
-            sum0B = MultiplyAdd(columnB, x0, sum0B);
-            sum1B = MultiplyAdd(columnB, x1, sum1B);
-            sum2B = MultiplyAdd(columnB, x2, sum2B);
-            sum3B = MultiplyAdd(columnB, x3, sum3B);
-
-            var scaleA = PanelScales.Load256(ref scales, 16, PanelScales.TopNibble);
-            total0A = MultiplyAdd(sum0A, scaleA, total0A);
-            total1A = MultiplyAdd(sum1A, scaleA, total1A);
-            total2A = MultiplyAdd(sum2A, scaleA, total2A);
-            total3A = MultiplyAdd(sum3A, scaleA, total3A);
-            var scaleB = PanelScales.Load256(ref scales, 24, PanelScales.TopNibble);
+            var scaleB = PanelScales.Load256(ref scales, group * 16 + 8, PanelScales.Exact);
             total0B = MultiplyAdd(sum0B, scaleB, total0B);
             total1B = MultiplyAdd(sum1B, scaleB, total1B);
             total2B = MultiplyAdd(sum2B, scaleB, total2B);
@@ -649,26 +530,26 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
         for (int step = firstStep; step < firstStep + steps; step++)
         {
             int group = step / 2;
-            var wordsA = Load(ref words);
-            var scaleA = PanelScales.Load256(ref scales, group * 16, PanelScales.TopNibble);
-            var wordsB = Load(ref Unsafe.Add(ref words, 8));
-            var scaleB = PanelScales.Load256(ref scales, group * 16 + 8, PanelScales.TopNibble);
-            (Column(wordsA, 0) * scaleA).StoreUnsafe(ref expanded);
-            (Column(wordsB, 0) * scaleB).StoreUnsafe(ref expanded, 8);
-            (Column(wordsA, 1) * scaleA).StoreUnsafe(ref expanded, 16);
-            (Column(wordsB, 1) * scaleB).StoreUnsafe(ref expanded, 24);
-            (Column(wordsA, 2) * scaleA).StoreUnsafe(ref expanded, 32);
-            (Column(wordsB, 2) * scaleB).StoreUnsafe(ref expanded, 40);
-            (Column(wordsA, 3) * scaleA).StoreUnsafe(ref expanded, 48);
-            (Column(wordsB, 3) * scaleB).StoreUnsafe(ref expanded, 56);
-            (Column(wordsA, 4) * scaleA).StoreUnsafe(ref expanded, 64);
-            (Column(wordsB, 4) * scaleB).StoreUnsafe(ref expanded, 72);
-            (Column(wordsA, 5) * scaleA).StoreUnsafe(ref expanded, 80);
-            (Column(wordsB, 5) * scaleB).StoreUnsafe(ref expanded, 88);
-            (Column(wordsA, 6) * scaleA).StoreUnsafe(ref expanded, 96);
-            (Column(wordsB, 6) * scaleB).StoreUnsafe(ref expanded, 104);
-            (Column(wordsA, 7) * scaleA).StoreUnsafe(ref expanded, 112);
-            (Column(wordsB, 7) * scaleB).StoreUnsafe(ref expanded, 120);
+            var wordsA = Vector256.LoadUnsafe(ref words);
+            var scaleA = PanelScales.Load256(ref scales, group * 16, PanelScales.Exact);
+            var wordsB = Vector256.LoadUnsafe(ref Unsafe.Add(ref words, 8));
+            var scaleB = PanelScales.Load256(ref scales, group * 16 + 8, PanelScales.Exact);
+            MultiplyAdd(Column(wordsA, 0), scaleA, scaleA * -8f).StoreUnsafe(ref expanded);
+            MultiplyAdd(Column(wordsB, 0), scaleB, scaleB * -8f).StoreUnsafe(ref expanded, 8);
+            MultiplyAdd(Column(wordsA, 1), scaleA * (1f / (1 << 4)), scaleA * -8f).StoreUnsafe(ref expanded, 16);
+            MultiplyAdd(Column(wordsB, 1), scaleB * (1f / (1 << 4)), scaleB * -8f).StoreUnsafe(ref expanded, 24);
+            MultiplyAdd(Column(wordsA, 2), scaleA * (1f / (1 << 8)), scaleA * -8f).StoreUnsafe(ref expanded, 32);
+            MultiplyAdd(Column(wordsB, 2), scaleB * (1f / (1 << 8)), scaleB * -8f).StoreUnsafe(ref expanded, 40);
+            MultiplyAdd(Column(wordsA, 3), scaleA * (1f / (1 << 12)), scaleA * -8f).StoreUnsafe(ref expanded, 48);
+            MultiplyAdd(Column(wordsB, 3), scaleB * (1f / (1 << 12)), scaleB * -8f).StoreUnsafe(ref expanded, 56);
+            MultiplyAdd(Column(wordsA, 4), scaleA * (1f / (1 << 16)), scaleA * -8f).StoreUnsafe(ref expanded, 64);
+            MultiplyAdd(Column(wordsB, 4), scaleB * (1f / (1 << 16)), scaleB * -8f).StoreUnsafe(ref expanded, 72);
+            MultiplyAdd(Column(wordsA, 5), scaleA * (1f / (1 << 20)), scaleA * -8f).StoreUnsafe(ref expanded, 80);
+            MultiplyAdd(Column(wordsB, 5), scaleB * (1f / (1 << 20)), scaleB * -8f).StoreUnsafe(ref expanded, 88);
+            MultiplyAdd(Column(wordsA, 6), scaleA * (1f / (1 << 24)), scaleA * -8f).StoreUnsafe(ref expanded, 96);
+            MultiplyAdd(Column(wordsB, 6), scaleB * (1f / (1 << 24)), scaleB * -8f).StoreUnsafe(ref expanded, 104);
+            MultiplyAdd(Column(wordsA, 7), scaleA, scaleA * -8f).StoreUnsafe(ref expanded, 112);
+            MultiplyAdd(Column(wordsB, 7), scaleB, scaleB * -8f).StoreUnsafe(ref expanded, 120);
 
             words = ref Unsafe.Add(ref words, WordsPerStep);
             expanded = ref Unsafe.Add(ref expanded, 128);
@@ -793,16 +674,9 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
         PanelStore.Add(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum1A, sum1B);
     }
 
-    // Words whose nibbles have their top bits flipped, which turns nibble - 8 into two's complement.
+    // One column, masked where it lies: nibble * 16^column, exactly. The highest nibble, which would be the sign, is
+    // shifted down instead. The column is a constant wherever this is inlined.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Load(ref int words) => Vector256.LoadUnsafe(ref words) ^ Vector256.Create(unchecked((int)0x88888888));
-
-    // One column: its nibbles, moved to the top of their words and alone there, convert to (nibble - 8) * 2^28, exactly.
-    // The scale takes the 2^28 back. The lowest nibble needs no mask, the highest no shift; the branches fold.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Column(Vector256<int> words, [ConstantExpected(Max = 7)] int column)
-    {
-        Vector256<int> shifted = column == 7 ? words : words << (28 - 4 * column);
-        return Avx.ConvertToVector256Single(column == 0 ? shifted : shifted & Vector256.Create(unchecked((int)0xF0000000)));
-    }
+    private static Vector256<float> Column(Vector256<int> words, [ConstantExpected(Max = 7)] int column) =>
+        Avx.ConvertToVector256Single(column == 7 ? words >>> 28 : words & Vector256.Create(0xF << (4 * column)));
 }

@@ -110,8 +110,8 @@ internal sealed class Linear4Bit_20x24_g16_avx512 : Linear4BitKernel
             Vector512<float> even0 = default, even1 = default, odd0 = default, odd1 = default;
             for (int step = 0; step < 2; step++)
             {
-                Prefetch.Ahead(ref words, PrefetchBytes);
-                Prefetch.Ahead(ref Unsafe.Add(ref words, 48), PrefetchBytes);
+                Prefetch.Ahead(ref words, PrefetchBytes + 192);
+                Prefetch.Ahead(ref Unsafe.Add(ref words, 48), PrefetchBytes + 192);
                 var x0 = Vector512.Create(x);
                 var x1 = Vector512.Create(Unsafe.Add(ref x, 1));
                 var x2 = Vector512.Create(Unsafe.Add(ref x, 2));
@@ -196,8 +196,8 @@ internal sealed class Linear4Bit_20x24_g16_avx512 : Linear4BitKernel
             Vector512<float> odd0P0 = default, odd0P1 = default, odd1P0 = default, odd1P1 = default;
             for (int step = 0; step < 2; step++)
             {
-                Prefetch.Ahead(ref words, PrefetchBytes);
-                Prefetch.Ahead(ref Unsafe.Add(ref words, 48), PrefetchBytes);
+                Prefetch.Ahead(ref words, PrefetchBytes + 192);
+                Prefetch.Ahead(ref Unsafe.Add(ref words, 48), PrefetchBytes + 192);
                 var words0 = Vector512.LoadUnsafe(ref words);
                 var words1 = Vector512.LoadUnsafe(ref Unsafe.Add(ref words, 48));
 

@@ -64,190 +64,148 @@ internal sealed class Linear4Bit_20x24_g16_vector128 : Linear4BitKernel
             return;
         }
 
+        ref float prepared = ref StepActivations.Prepare(call, In);
+
         // The rows of x take turns on a few panels, which stay in the cache meanwhile.
         for (int unit = firstPanel; unit < endPanel; unit += 2)
         {
             int row = 0;
             for (; row < call.Rows; row++)
             {
-                Gemv_20x24_g16_vector128(call, row, unit);
+                Gemv_20x24_g16_vector128(call, ref prepared, row, unit);
             }
         }
     }
 
     /// <summary>One row of x against the 2 panels from <paramref name="panel"/> on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Gemv_20x24_g16_vector128(in KernelCall call, int row, int panel)
+    private static void Gemv_20x24_g16_vector128(in KernelCall call, ref float prepared, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
         ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * ScalesPerPanel);
-        ref float x = ref Unsafe.Add(ref call.X, (nint)row * In);
+        ref float x = ref Unsafe.Add(ref prepared, row * (Steps * StepActivations.Stride));
         Vector128<float> total0A = default, total0B = default, total0C = default, total0D = default;
         Vector128<float> total1A = default, total1B = default, total1C = default, total1D = default;
-        for (int group = 0; group < 1; group++)
+        for (int step = 0; step < 3;)
         {
+            int group = step / 2;
+            int end = Math.Min(step + 2, 3);
             Vector128<float> sum0A = default, sum0B = default, sum0C = default, sum0D = default;
             Vector128<float> sum1A = default, sum1B = default, sum1C = default, sum1D = default;
-            for (int step = 0; step < 2; step++)
+            for (; step < end; step++)
             {
-                Prefetch.Ahead(ref words, PrefetchBytes);
-                Prefetch.Ahead(ref Unsafe.Add(ref words, 48), PrefetchBytes);
-                var x0 = Vector128.Create(x);
-                var x1 = Vector128.Create(Unsafe.Add(ref x, 1));
-                var x2 = Vector128.Create(Unsafe.Add(ref x, 2));
-                var x3 = Vector128.Create(Unsafe.Add(ref x, 3));
-                var x4 = Vector128.Create(Unsafe.Add(ref x, 4));
-                var x5 = Vector128.Create(Unsafe.Add(ref x, 5));
-                var x6 = Vector128.Create(Unsafe.Add(ref x, 6));
-                var x7 = Vector128.Create(Unsafe.Add(ref x, 7));
+                Prefetch.Ahead(ref words, PrefetchBytes + 192);
+                Prefetch.Ahead(ref Unsafe.Add(ref words, 48), PrefetchBytes + 192);
+                var words0A = Vector128.LoadUnsafe(ref words);
+                var words0B = Vector128.LoadUnsafe(ref Unsafe.Add(ref words, 4));
+                var words0C = Vector128.LoadUnsafe(ref Unsafe.Add(ref words, 8));
+                var words0D = Vector128.LoadUnsafe(ref Unsafe.Add(ref words, 12));
+                var words1A = Vector128.LoadUnsafe(ref Unsafe.Add(ref words, 48));
+                var words1B = Vector128.LoadUnsafe(ref Unsafe.Add(ref words, 52));
+                var words1C = Vector128.LoadUnsafe(ref Unsafe.Add(ref words, 56));
+                var words1D = Vector128.LoadUnsafe(ref Unsafe.Add(ref words, 60));
+                var correction = Vector128.Create(Unsafe.Add(ref x, 10));
+                sum0A += correction;
+                sum0B += correction;
+                sum0C += correction;
+                sum0D += correction;
+                sum1A += correction;
+                sum1B += correction;
+                sum1C += correction;
+                sum1D += correction;
 
-                var words0A = Load(ref words);
-                var words0B = Load(ref Unsafe.Add(ref words, 4));
-                var words0C = Load(ref Unsafe.Add(ref words, 8));
-                var words0D = Load(ref Unsafe.Add(ref words, 12));
+                var x0 = Vector128.Create(x);
                 sum0A = MultiplyAddEstimate(Column(words0A, 0), x0, sum0A);
                 sum0B = MultiplyAddEstimate(Column(words0B, 0), x0, sum0B);
                 sum0C = MultiplyAddEstimate(Column(words0C, 0), x0, sum0C);
                 sum0D = MultiplyAddEstimate(Column(words0D, 0), x0, sum0D);
-                sum0A = MultiplyAddEstimate(Column(words0A, 1), x1, sum0A);
-                sum0B = MultiplyAddEstimate(Column(words0B, 1), x1, sum0B);
-                sum0C = MultiplyAddEstimate(Column(words0C, 1), x1, sum0C);
-                sum0D = MultiplyAddEstimate(Column(words0D, 1), x1, sum0D);
-                sum0A = MultiplyAddEstimate(Column(words0A, 2), x2, sum0A);
-                sum0B = MultiplyAddEstimate(Column(words0B, 2), x2, sum0B);
-                sum0C = MultiplyAddEstimate(Column(words0C, 2), x2, sum0C);
-                sum0D = MultiplyAddEstimate(Column(words0D, 2), x2, sum0D);
-                sum0A = MultiplyAddEstimate(Column(words0A, 3), x3, sum0A);
-                sum0B = MultiplyAddEstimate(Column(words0B, 3), x3, sum0B);
-                sum0C = MultiplyAddEstimate(Column(words0C, 3), x3, sum0C);
-                sum0D = MultiplyAddEstimate(Column(words0D, 3), x3, sum0D);
-                sum0A = MultiplyAddEstimate(Column(words0A, 4), x4, sum0A);
-                sum0B = MultiplyAddEstimate(Column(words0B, 4), x4, sum0B);
-                sum0C = MultiplyAddEstimate(Column(words0C, 4), x4, sum0C);
-                sum0D = MultiplyAddEstimate(Column(words0D, 4), x4, sum0D);
-                sum0A = MultiplyAddEstimate(Column(words0A, 5), x5, sum0A);
-                sum0B = MultiplyAddEstimate(Column(words0B, 5), x5, sum0B);
-                sum0C = MultiplyAddEstimate(Column(words0C, 5), x5, sum0C);
-                sum0D = MultiplyAddEstimate(Column(words0D, 5), x5, sum0D);
-                sum0A = MultiplyAddEstimate(Column(words0A, 6), x6, sum0A);
-                sum0B = MultiplyAddEstimate(Column(words0B, 6), x6, sum0B);
-                sum0C = MultiplyAddEstimate(Column(words0C, 6), x6, sum0C);
-                sum0D = MultiplyAddEstimate(Column(words0D, 6), x6, sum0D);
-                sum0A = MultiplyAddEstimate(Column(words0A, 7), x7, sum0A);
-                sum0B = MultiplyAddEstimate(Column(words0B, 7), x7, sum0B);
-                sum0C = MultiplyAddEstimate(Column(words0C, 7), x7, sum0C);
-                sum0D = MultiplyAddEstimate(Column(words0D, 7), x7, sum0D);
-
-                var words1A = Load(ref Unsafe.Add(ref words, 48));
-                var words1B = Load(ref Unsafe.Add(ref words, 52));
-                var words1C = Load(ref Unsafe.Add(ref words, 56));
-                var words1D = Load(ref Unsafe.Add(ref words, 60));
                 sum1A = MultiplyAddEstimate(Column(words1A, 0), x0, sum1A);
                 sum1B = MultiplyAddEstimate(Column(words1B, 0), x0, sum1B);
                 sum1C = MultiplyAddEstimate(Column(words1C, 0), x0, sum1C);
                 sum1D = MultiplyAddEstimate(Column(words1D, 0), x0, sum1D);
-                sum1A = MultiplyAddEstimate(Column(words1A, 1), x1, sum1A);
-                sum1B = MultiplyAddEstimate(Column(words1B, 1), x1, sum1B);
-                sum1C = MultiplyAddEstimate(Column(words1C, 1), x1, sum1C);
-                sum1D = MultiplyAddEstimate(Column(words1D, 1), x1, sum1D);
-                sum1A = MultiplyAddEstimate(Column(words1A, 2), x2, sum1A);
-                sum1B = MultiplyAddEstimate(Column(words1B, 2), x2, sum1B);
-                sum1C = MultiplyAddEstimate(Column(words1C, 2), x2, sum1C);
-                sum1D = MultiplyAddEstimate(Column(words1D, 2), x2, sum1D);
-                sum1A = MultiplyAddEstimate(Column(words1A, 3), x3, sum1A);
-                sum1B = MultiplyAddEstimate(Column(words1B, 3), x3, sum1B);
-                sum1C = MultiplyAddEstimate(Column(words1C, 3), x3, sum1C);
-                sum1D = MultiplyAddEstimate(Column(words1D, 3), x3, sum1D);
-                sum1A = MultiplyAddEstimate(Column(words1A, 4), x4, sum1A);
-                sum1B = MultiplyAddEstimate(Column(words1B, 4), x4, sum1B);
-                sum1C = MultiplyAddEstimate(Column(words1C, 4), x4, sum1C);
-                sum1D = MultiplyAddEstimate(Column(words1D, 4), x4, sum1D);
-                sum1A = MultiplyAddEstimate(Column(words1A, 5), x5, sum1A);
-                sum1B = MultiplyAddEstimate(Column(words1B, 5), x5, sum1B);
-                sum1C = MultiplyAddEstimate(Column(words1C, 5), x5, sum1C);
-                sum1D = MultiplyAddEstimate(Column(words1D, 5), x5, sum1D);
-                sum1A = MultiplyAddEstimate(Column(words1A, 6), x6, sum1A);
-                sum1B = MultiplyAddEstimate(Column(words1B, 6), x6, sum1B);
-                sum1C = MultiplyAddEstimate(Column(words1C, 6), x6, sum1C);
-                sum1D = MultiplyAddEstimate(Column(words1D, 6), x6, sum1D);
-                sum1A = MultiplyAddEstimate(Column(words1A, 7), x7, sum1A);
-                sum1B = MultiplyAddEstimate(Column(words1B, 7), x7, sum1B);
-                sum1C = MultiplyAddEstimate(Column(words1C, 7), x7, sum1C);
-                sum1D = MultiplyAddEstimate(Column(words1D, 7), x7, sum1D);
+
+                x0 = Vector128.Create(Unsafe.Add(ref x, 1));
+                sum0A = MultiplyAddEstimate(Column(words0A, 1), x0, sum0A);
+                sum0B = MultiplyAddEstimate(Column(words0B, 1), x0, sum0B);
+                sum0C = MultiplyAddEstimate(Column(words0C, 1), x0, sum0C);
+                sum0D = MultiplyAddEstimate(Column(words0D, 1), x0, sum0D);
+                sum1A = MultiplyAddEstimate(Column(words1A, 1), x0, sum1A);
+                sum1B = MultiplyAddEstimate(Column(words1B, 1), x0, sum1B);
+                sum1C = MultiplyAddEstimate(Column(words1C, 1), x0, sum1C);
+                sum1D = MultiplyAddEstimate(Column(words1D, 1), x0, sum1D);
+
+                x0 = Vector128.Create(Unsafe.Add(ref x, 2));
+                sum0A = MultiplyAddEstimate(Column(words0A, 2), x0, sum0A);
+                sum0B = MultiplyAddEstimate(Column(words0B, 2), x0, sum0B);
+                sum0C = MultiplyAddEstimate(Column(words0C, 2), x0, sum0C);
+                sum0D = MultiplyAddEstimate(Column(words0D, 2), x0, sum0D);
+                sum1A = MultiplyAddEstimate(Column(words1A, 2), x0, sum1A);
+                sum1B = MultiplyAddEstimate(Column(words1B, 2), x0, sum1B);
+                sum1C = MultiplyAddEstimate(Column(words1C, 2), x0, sum1C);
+                sum1D = MultiplyAddEstimate(Column(words1D, 2), x0, sum1D);
+
+                x0 = Vector128.Create(Unsafe.Add(ref x, 3));
+                sum0A = MultiplyAddEstimate(Column(words0A, 3), x0, sum0A);
+                sum0B = MultiplyAddEstimate(Column(words0B, 3), x0, sum0B);
+                sum0C = MultiplyAddEstimate(Column(words0C, 3), x0, sum0C);
+                sum0D = MultiplyAddEstimate(Column(words0D, 3), x0, sum0D);
+                sum1A = MultiplyAddEstimate(Column(words1A, 3), x0, sum1A);
+                sum1B = MultiplyAddEstimate(Column(words1B, 3), x0, sum1B);
+                sum1C = MultiplyAddEstimate(Column(words1C, 3), x0, sum1C);
+                sum1D = MultiplyAddEstimate(Column(words1D, 3), x0, sum1D);
+
+                x0 = Vector128.Create(Unsafe.Add(ref x, 4));
+                sum0A = MultiplyAddEstimate(Column(words0A, 4), x0, sum0A);
+                sum0B = MultiplyAddEstimate(Column(words0B, 4), x0, sum0B);
+                sum0C = MultiplyAddEstimate(Column(words0C, 4), x0, sum0C);
+                sum0D = MultiplyAddEstimate(Column(words0D, 4), x0, sum0D);
+                sum1A = MultiplyAddEstimate(Column(words1A, 4), x0, sum1A);
+                sum1B = MultiplyAddEstimate(Column(words1B, 4), x0, sum1B);
+                sum1C = MultiplyAddEstimate(Column(words1C, 4), x0, sum1C);
+                sum1D = MultiplyAddEstimate(Column(words1D, 4), x0, sum1D);
+
+                x0 = Vector128.Create(Unsafe.Add(ref x, 5));
+                sum0A = MultiplyAddEstimate(Column(words0A, 5), x0, sum0A);
+                sum0B = MultiplyAddEstimate(Column(words0B, 5), x0, sum0B);
+                sum0C = MultiplyAddEstimate(Column(words0C, 5), x0, sum0C);
+                sum0D = MultiplyAddEstimate(Column(words0D, 5), x0, sum0D);
+                sum1A = MultiplyAddEstimate(Column(words1A, 5), x0, sum1A);
+                sum1B = MultiplyAddEstimate(Column(words1B, 5), x0, sum1B);
+                sum1C = MultiplyAddEstimate(Column(words1C, 5), x0, sum1C);
+                sum1D = MultiplyAddEstimate(Column(words1D, 5), x0, sum1D);
+
+                x0 = Vector128.Create(Unsafe.Add(ref x, 6));
+                sum0A = MultiplyAddEstimate(Column(words0A, 6), x0, sum0A);
+                sum0B = MultiplyAddEstimate(Column(words0B, 6), x0, sum0B);
+                sum0C = MultiplyAddEstimate(Column(words0C, 6), x0, sum0C);
+                sum0D = MultiplyAddEstimate(Column(words0D, 6), x0, sum0D);
+                sum1A = MultiplyAddEstimate(Column(words1A, 6), x0, sum1A);
+                sum1B = MultiplyAddEstimate(Column(words1B, 6), x0, sum1B);
+                sum1C = MultiplyAddEstimate(Column(words1C, 6), x0, sum1C);
+                sum1D = MultiplyAddEstimate(Column(words1D, 6), x0, sum1D);
+
+                x0 = Vector128.Create(Unsafe.Add(ref x, 7));
+                sum0A = MultiplyAddEstimate(Column(words0A, 7), x0, sum0A);
+                sum0B = MultiplyAddEstimate(Column(words0B, 7), x0, sum0B);
+                sum0C = MultiplyAddEstimate(Column(words0C, 7), x0, sum0C);
+                sum0D = MultiplyAddEstimate(Column(words0D, 7), x0, sum0D);
+                sum1A = MultiplyAddEstimate(Column(words1A, 7), x0, sum1A);
+                sum1B = MultiplyAddEstimate(Column(words1B, 7), x0, sum1B);
+                sum1C = MultiplyAddEstimate(Column(words1C, 7), x0, sum1C);
+                sum1D = MultiplyAddEstimate(Column(words1D, 7), x0, sum1D);
 
                 words = ref Unsafe.Add(ref words, WordsPerStep);
-                x = ref Unsafe.Add(ref x, 8);
+                x = ref Unsafe.Add(ref x, StepActivations.Stride);
             }
 
-            total0A = MultiplyAddEstimate(sum0A, PanelScales.Load128(ref scales, group * 16, PanelScales.TopNibble), total0A);
-            total0B = MultiplyAddEstimate(sum0B, PanelScales.Load128(ref scales, group * 16 + 4, PanelScales.TopNibble), total0B);
-            total0C = MultiplyAddEstimate(sum0C, PanelScales.Load128(ref scales, group * 16 + 8, PanelScales.TopNibble), total0C);
-            total0D = MultiplyAddEstimate(sum0D, PanelScales.Load128(ref scales, group * 16 + 12, PanelScales.TopNibble), total0D);
-            total1A = MultiplyAddEstimate(sum1A, PanelScales.Load128(ref scales, group * 16 + 32, PanelScales.TopNibble), total1A);
-            total1B = MultiplyAddEstimate(sum1B, PanelScales.Load128(ref scales, group * 16 + 36, PanelScales.TopNibble), total1B);
-            total1C = MultiplyAddEstimate(sum1C, PanelScales.Load128(ref scales, group * 16 + 40, PanelScales.TopNibble), total1C);
-            total1D = MultiplyAddEstimate(sum1D, PanelScales.Load128(ref scales, group * 16 + 44, PanelScales.TopNibble), total1D);
-        }
-
-        // The last 4 columns.
-        {
-            Vector128<float> sum0A = default, sum0B = default, sum0C = default, sum0D = default;
-            Vector128<float> sum1A = default, sum1B = default, sum1C = default, sum1D = default;
-            var x0 = Vector128.Create(x);
-            var x1 = Vector128.Create(Unsafe.Add(ref x, 1));
-            var x2 = Vector128.Create(Unsafe.Add(ref x, 2));
-            var x3 = Vector128.Create(Unsafe.Add(ref x, 3));
-
-            var words0A = Load(ref words);
-            var words0B = Load(ref Unsafe.Add(ref words, 4));
-            var words0C = Load(ref Unsafe.Add(ref words, 8));
-            var words0D = Load(ref Unsafe.Add(ref words, 12));
-            sum0A = MultiplyAddEstimate(Column(words0A, 0), x0, sum0A);
-            sum0B = MultiplyAddEstimate(Column(words0B, 0), x0, sum0B);
-            sum0C = MultiplyAddEstimate(Column(words0C, 0), x0, sum0C);
-            sum0D = MultiplyAddEstimate(Column(words0D, 0), x0, sum0D);
-            sum0A = MultiplyAddEstimate(Column(words0A, 1), x1, sum0A);
-            sum0B = MultiplyAddEstimate(Column(words0B, 1), x1, sum0B);
-            sum0C = MultiplyAddEstimate(Column(words0C, 1), x1, sum0C);
-            sum0D = MultiplyAddEstimate(Column(words0D, 1), x1, sum0D);
-            sum0A = MultiplyAddEstimate(Column(words0A, 2), x2, sum0A);
-            sum0B = MultiplyAddEstimate(Column(words0B, 2), x2, sum0B);
-            sum0C = MultiplyAddEstimate(Column(words0C, 2), x2, sum0C);
-            sum0D = MultiplyAddEstimate(Column(words0D, 2), x2, sum0D);
-            sum0A = MultiplyAddEstimate(Column(words0A, 3), x3, sum0A);
-            sum0B = MultiplyAddEstimate(Column(words0B, 3), x3, sum0B);
-            sum0C = MultiplyAddEstimate(Column(words0C, 3), x3, sum0C);
-            sum0D = MultiplyAddEstimate(Column(words0D, 3), x3, sum0D);
-
-            var words1A = Load(ref Unsafe.Add(ref words, 48));
-            var words1B = Load(ref Unsafe.Add(ref words, 52));
-            var words1C = Load(ref Unsafe.Add(ref words, 56));
-            var words1D = Load(ref Unsafe.Add(ref words, 60));
-            sum1A = MultiplyAddEstimate(Column(words1A, 0), x0, sum1A);
-            sum1B = MultiplyAddEstimate(Column(words1B, 0), x0, sum1B);
-            sum1C = MultiplyAddEstimate(Column(words1C, 0), x0, sum1C);
-            sum1D = MultiplyAddEstimate(Column(words1D, 0), x0, sum1D);
-            sum1A = MultiplyAddEstimate(Column(words1A, 1), x1, sum1A);
-            sum1B = MultiplyAddEstimate(Column(words1B, 1), x1, sum1B);
-            sum1C = MultiplyAddEstimate(Column(words1C, 1), x1, sum1C);
-            sum1D = MultiplyAddEstimate(Column(words1D, 1), x1, sum1D);
-            sum1A = MultiplyAddEstimate(Column(words1A, 2), x2, sum1A);
-            sum1B = MultiplyAddEstimate(Column(words1B, 2), x2, sum1B);
-            sum1C = MultiplyAddEstimate(Column(words1C, 2), x2, sum1C);
-            sum1D = MultiplyAddEstimate(Column(words1D, 2), x2, sum1D);
-            sum1A = MultiplyAddEstimate(Column(words1A, 3), x3, sum1A);
-            sum1B = MultiplyAddEstimate(Column(words1B, 3), x3, sum1B);
-            sum1C = MultiplyAddEstimate(Column(words1C, 3), x3, sum1C);
-            sum1D = MultiplyAddEstimate(Column(words1D, 3), x3, sum1D);
-
-            total0A = MultiplyAddEstimate(sum0A, PanelScales.Load128(ref scales, 16, PanelScales.TopNibble), total0A);
-            total0B = MultiplyAddEstimate(sum0B, PanelScales.Load128(ref scales, 20, PanelScales.TopNibble), total0B);
-            total0C = MultiplyAddEstimate(sum0C, PanelScales.Load128(ref scales, 24, PanelScales.TopNibble), total0C);
-            total0D = MultiplyAddEstimate(sum0D, PanelScales.Load128(ref scales, 28, PanelScales.TopNibble), total0D);
-            total1A = MultiplyAddEstimate(sum1A, PanelScales.Load128(ref scales, 48, PanelScales.TopNibble), total1A);
-            total1B = MultiplyAddEstimate(sum1B, PanelScales.Load128(ref scales, 52, PanelScales.TopNibble), total1B);
-            total1C = MultiplyAddEstimate(sum1C, PanelScales.Load128(ref scales, 56, PanelScales.TopNibble), total1C);
-            total1D = MultiplyAddEstimate(sum1D, PanelScales.Load128(ref scales, 60, PanelScales.TopNibble), total1D);
+            total0A = MultiplyAddEstimate(sum0A, PanelScales.Load128(ref scales, group * 16, PanelScales.Exact), total0A);
+            total0B = MultiplyAddEstimate(sum0B, PanelScales.Load128(ref scales, group * 16 + 4, PanelScales.Exact), total0B);
+            total0C = MultiplyAddEstimate(sum0C, PanelScales.Load128(ref scales, group * 16 + 8, PanelScales.Exact), total0C);
+            total0D = MultiplyAddEstimate(sum0D, PanelScales.Load128(ref scales, group * 16 + 12, PanelScales.Exact), total0D);
+            total1A = MultiplyAddEstimate(sum1A, PanelScales.Load128(ref scales, group * 16 + 32, PanelScales.Exact), total1A);
+            total1B = MultiplyAddEstimate(sum1B, PanelScales.Load128(ref scales, group * 16 + 36, PanelScales.Exact), total1B);
+            total1C = MultiplyAddEstimate(sum1C, PanelScales.Load128(ref scales, group * 16 + 40, PanelScales.Exact), total1C);
+            total1D = MultiplyAddEstimate(sum1D, PanelScales.Load128(ref scales, group * 16 + 44, PanelScales.Exact), total1D);
         }
 
         ref float bias = ref Unsafe.Add(ref call.Bias, panel * 16);
@@ -294,46 +252,46 @@ internal sealed class Linear4Bit_20x24_g16_vector128 : Linear4BitKernel
         for (int step = firstStep; step < firstStep + steps; step++)
         {
             int group = step / 2;
-            var wordsA = Load(ref words);
-            var scaleA = PanelScales.Load128(ref scales, group * 16, PanelScales.TopNibble);
-            var wordsB = Load(ref Unsafe.Add(ref words, 4));
-            var scaleB = PanelScales.Load128(ref scales, group * 16 + 4, PanelScales.TopNibble);
-            var wordsC = Load(ref Unsafe.Add(ref words, 8));
-            var scaleC = PanelScales.Load128(ref scales, group * 16 + 8, PanelScales.TopNibble);
-            var wordsD = Load(ref Unsafe.Add(ref words, 12));
-            var scaleD = PanelScales.Load128(ref scales, group * 16 + 12, PanelScales.TopNibble);
-            (Column(wordsA, 0) * scaleA).StoreUnsafe(ref expanded);
-            (Column(wordsB, 0) * scaleB).StoreUnsafe(ref expanded, 4);
-            (Column(wordsC, 0) * scaleC).StoreUnsafe(ref expanded, 8);
-            (Column(wordsD, 0) * scaleD).StoreUnsafe(ref expanded, 12);
-            (Column(wordsA, 1) * scaleA).StoreUnsafe(ref expanded, 16);
-            (Column(wordsB, 1) * scaleB).StoreUnsafe(ref expanded, 20);
-            (Column(wordsC, 1) * scaleC).StoreUnsafe(ref expanded, 24);
-            (Column(wordsD, 1) * scaleD).StoreUnsafe(ref expanded, 28);
-            (Column(wordsA, 2) * scaleA).StoreUnsafe(ref expanded, 32);
-            (Column(wordsB, 2) * scaleB).StoreUnsafe(ref expanded, 36);
-            (Column(wordsC, 2) * scaleC).StoreUnsafe(ref expanded, 40);
-            (Column(wordsD, 2) * scaleD).StoreUnsafe(ref expanded, 44);
-            (Column(wordsA, 3) * scaleA).StoreUnsafe(ref expanded, 48);
-            (Column(wordsB, 3) * scaleB).StoreUnsafe(ref expanded, 52);
-            (Column(wordsC, 3) * scaleC).StoreUnsafe(ref expanded, 56);
-            (Column(wordsD, 3) * scaleD).StoreUnsafe(ref expanded, 60);
-            (Column(wordsA, 4) * scaleA).StoreUnsafe(ref expanded, 64);
-            (Column(wordsB, 4) * scaleB).StoreUnsafe(ref expanded, 68);
-            (Column(wordsC, 4) * scaleC).StoreUnsafe(ref expanded, 72);
-            (Column(wordsD, 4) * scaleD).StoreUnsafe(ref expanded, 76);
-            (Column(wordsA, 5) * scaleA).StoreUnsafe(ref expanded, 80);
-            (Column(wordsB, 5) * scaleB).StoreUnsafe(ref expanded, 84);
-            (Column(wordsC, 5) * scaleC).StoreUnsafe(ref expanded, 88);
-            (Column(wordsD, 5) * scaleD).StoreUnsafe(ref expanded, 92);
-            (Column(wordsA, 6) * scaleA).StoreUnsafe(ref expanded, 96);
-            (Column(wordsB, 6) * scaleB).StoreUnsafe(ref expanded, 100);
-            (Column(wordsC, 6) * scaleC).StoreUnsafe(ref expanded, 104);
-            (Column(wordsD, 6) * scaleD).StoreUnsafe(ref expanded, 108);
-            (Column(wordsA, 7) * scaleA).StoreUnsafe(ref expanded, 112);
-            (Column(wordsB, 7) * scaleB).StoreUnsafe(ref expanded, 116);
-            (Column(wordsC, 7) * scaleC).StoreUnsafe(ref expanded, 120);
-            (Column(wordsD, 7) * scaleD).StoreUnsafe(ref expanded, 124);
+            var wordsA = Vector128.LoadUnsafe(ref words);
+            var scaleA = PanelScales.Load128(ref scales, group * 16, PanelScales.Exact);
+            var wordsB = Vector128.LoadUnsafe(ref Unsafe.Add(ref words, 4));
+            var scaleB = PanelScales.Load128(ref scales, group * 16 + 4, PanelScales.Exact);
+            var wordsC = Vector128.LoadUnsafe(ref Unsafe.Add(ref words, 8));
+            var scaleC = PanelScales.Load128(ref scales, group * 16 + 8, PanelScales.Exact);
+            var wordsD = Vector128.LoadUnsafe(ref Unsafe.Add(ref words, 12));
+            var scaleD = PanelScales.Load128(ref scales, group * 16 + 12, PanelScales.Exact);
+            MultiplyAddEstimate(Column(wordsA, 0), scaleA, scaleA * -8f).StoreUnsafe(ref expanded);
+            MultiplyAddEstimate(Column(wordsB, 0), scaleB, scaleB * -8f).StoreUnsafe(ref expanded, 4);
+            MultiplyAddEstimate(Column(wordsC, 0), scaleC, scaleC * -8f).StoreUnsafe(ref expanded, 8);
+            MultiplyAddEstimate(Column(wordsD, 0), scaleD, scaleD * -8f).StoreUnsafe(ref expanded, 12);
+            MultiplyAddEstimate(Column(wordsA, 1), scaleA * (1f / (1 << 4)), scaleA * -8f).StoreUnsafe(ref expanded, 16);
+            MultiplyAddEstimate(Column(wordsB, 1), scaleB * (1f / (1 << 4)), scaleB * -8f).StoreUnsafe(ref expanded, 20);
+            MultiplyAddEstimate(Column(wordsC, 1), scaleC * (1f / (1 << 4)), scaleC * -8f).StoreUnsafe(ref expanded, 24);
+            MultiplyAddEstimate(Column(wordsD, 1), scaleD * (1f / (1 << 4)), scaleD * -8f).StoreUnsafe(ref expanded, 28);
+            MultiplyAddEstimate(Column(wordsA, 2), scaleA * (1f / (1 << 8)), scaleA * -8f).StoreUnsafe(ref expanded, 32);
+            MultiplyAddEstimate(Column(wordsB, 2), scaleB * (1f / (1 << 8)), scaleB * -8f).StoreUnsafe(ref expanded, 36);
+            MultiplyAddEstimate(Column(wordsC, 2), scaleC * (1f / (1 << 8)), scaleC * -8f).StoreUnsafe(ref expanded, 40);
+            MultiplyAddEstimate(Column(wordsD, 2), scaleD * (1f / (1 << 8)), scaleD * -8f).StoreUnsafe(ref expanded, 44);
+            MultiplyAddEstimate(Column(wordsA, 3), scaleA * (1f / (1 << 12)), scaleA * -8f).StoreUnsafe(ref expanded, 48);
+            MultiplyAddEstimate(Column(wordsB, 3), scaleB * (1f / (1 << 12)), scaleB * -8f).StoreUnsafe(ref expanded, 52);
+            MultiplyAddEstimate(Column(wordsC, 3), scaleC * (1f / (1 << 12)), scaleC * -8f).StoreUnsafe(ref expanded, 56);
+            MultiplyAddEstimate(Column(wordsD, 3), scaleD * (1f / (1 << 12)), scaleD * -8f).StoreUnsafe(ref expanded, 60);
+            MultiplyAddEstimate(Column(wordsA, 4), scaleA * (1f / (1 << 16)), scaleA * -8f).StoreUnsafe(ref expanded, 64);
+            MultiplyAddEstimate(Column(wordsB, 4), scaleB * (1f / (1 << 16)), scaleB * -8f).StoreUnsafe(ref expanded, 68);
+            MultiplyAddEstimate(Column(wordsC, 4), scaleC * (1f / (1 << 16)), scaleC * -8f).StoreUnsafe(ref expanded, 72);
+            MultiplyAddEstimate(Column(wordsD, 4), scaleD * (1f / (1 << 16)), scaleD * -8f).StoreUnsafe(ref expanded, 76);
+            MultiplyAddEstimate(Column(wordsA, 5), scaleA * (1f / (1 << 20)), scaleA * -8f).StoreUnsafe(ref expanded, 80);
+            MultiplyAddEstimate(Column(wordsB, 5), scaleB * (1f / (1 << 20)), scaleB * -8f).StoreUnsafe(ref expanded, 84);
+            MultiplyAddEstimate(Column(wordsC, 5), scaleC * (1f / (1 << 20)), scaleC * -8f).StoreUnsafe(ref expanded, 88);
+            MultiplyAddEstimate(Column(wordsD, 5), scaleD * (1f / (1 << 20)), scaleD * -8f).StoreUnsafe(ref expanded, 92);
+            MultiplyAddEstimate(Column(wordsA, 6), scaleA * (1f / (1 << 24)), scaleA * -8f).StoreUnsafe(ref expanded, 96);
+            MultiplyAddEstimate(Column(wordsB, 6), scaleB * (1f / (1 << 24)), scaleB * -8f).StoreUnsafe(ref expanded, 100);
+            MultiplyAddEstimate(Column(wordsC, 6), scaleC * (1f / (1 << 24)), scaleC * -8f).StoreUnsafe(ref expanded, 104);
+            MultiplyAddEstimate(Column(wordsD, 6), scaleD * (1f / (1 << 24)), scaleD * -8f).StoreUnsafe(ref expanded, 108);
+            MultiplyAddEstimate(Column(wordsA, 7), scaleA, scaleA * -8f).StoreUnsafe(ref expanded, 112);
+            MultiplyAddEstimate(Column(wordsB, 7), scaleB, scaleB * -8f).StoreUnsafe(ref expanded, 116);
+            MultiplyAddEstimate(Column(wordsC, 7), scaleC, scaleC * -8f).StoreUnsafe(ref expanded, 120);
+            MultiplyAddEstimate(Column(wordsD, 7), scaleD, scaleD * -8f).StoreUnsafe(ref expanded, 124);
 
             words = ref Unsafe.Add(ref words, WordsPerStep);
             expanded = ref Unsafe.Add(ref expanded, 128);
@@ -450,16 +408,9 @@ internal sealed class Linear4Bit_20x24_g16_vector128 : Linear4BitKernel
         PanelStore.Add(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum1A, sum1B, sum1C, sum1D);
     }
 
-    // Words whose nibbles have their top bits flipped, which turns nibble - 8 into two's complement.
+    // One column, masked where it lies: nibble * 16^column, exactly. The highest nibble, which would be the sign, is
+    // shifted down instead. The column is a constant wherever this is inlined.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> Load(ref int words) => Vector128.LoadUnsafe(ref words) ^ Vector128.Create(unchecked((int)0x88888888));
-
-    // One column: its nibbles, moved to the top of their words and alone there, convert to (nibble - 8) * 2^28, exactly.
-    // The scale takes the 2^28 back. The lowest nibble needs no mask, the highest no shift; the branches fold.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Column(Vector128<int> words, [ConstantExpected(Max = 7)] int column)
-    {
-        Vector128<int> shifted = column == 7 ? words : words << (28 - 4 * column);
-        return ConvertToSingle(column == 0 ? shifted : shifted & Vector128.Create(unchecked((int)0xF0000000)));
-    }
+    private static Vector128<float> Column(Vector128<int> words, [ConstantExpected(Max = 7)] int column) =>
+        ConvertToSingle(column == 7 ? words >>> 28 : words & Vector128.Create(0xF << (4 * column)));
 }

@@ -84,7 +84,7 @@ internal sealed class RowsEmitter
         {
             using (_writer.Block())
             {
-                WriteBlock("0", $"for (int step = 0; step < {WholeSteps}; step++)");
+                WriteBlock("0", $"for (int step = 0; step < {WholeSteps}; step++)", staysInPanel: "false");
             }
         }
         else if (WholeSteps % blockSteps == 0 && _plan.BlocksFitGroups)
@@ -96,7 +96,7 @@ internal sealed class RowsEmitter
             using (_writer.Block($"for (int {index} = 0; {index} < {blocks}; {index}++)"))
             {
                 string group = blockIsGroup ? "group" : blocks == blocksPerGroup ? "0" : $"block / {blocksPerGroup}";
-                WriteBlock(group, $"for (int step = 0; step < {blockSteps}; step++)");
+                WriteBlock(group, $"for (int step = 0; step < {blockSteps}; step++)", $"{index} < {Math.Max(0, blocks - (PrefetchSteps + blockSteps - 1) / blockSteps)}");
             }
         }
         else
@@ -108,21 +108,37 @@ internal sealed class RowsEmitter
                     ? $"{WholeSteps}"
                     : $"Math.Min((group + 1) * {_plan.GroupSteps}, {WholeSteps})";
                 _writer.Line($"int end = Math.Min(step + {blockSteps}, {end});");
-                WriteBlock("group", "for (; step < end; step++)");
+                WriteBlock("group", "for (; step < end; step++)", $"step < {Math.Max(0, WholeSteps - PrefetchSteps)}");
             }
         }
     }
 
-    private void WriteBlock(string group, string loop)
+    private int PrefetchSteps => _isaPlan.PrefetchBytes / PanelLayout.StepBytes;
+
+    /// <param name="group">The group that the block lies in.</param>
+    /// <param name="loop">The loop over its steps.</param>
+    /// <param name="staysInPanel">A condition under which what is prefetched still lies in the same panel.</param>
+    private void WriteBlock(string group, string loop, string staysInPanel)
     {
         WriteZeros(Accumulators());
+        string ahead = "PrefetchBytes";
+        if (_isaPlan.PrefetchBytes > 0 && _panels > 1)
+        {
+            // A stream goes on where the next call picks it up: as many panels further.
+            string jump = $"PrefetchBytes + {(_panels - 1) * WordsPerPanel * sizeof(int)}";
+            ahead = staysInPanel == "false" || staysInPanel.EndsWith(" < 0", StringComparison.Ordinal) ? jump : "ahead";
+            if (ahead == "ahead")
+            {
+                _writer.Line($"nint ahead = {staysInPanel} ? PrefetchBytes : {jump};");
+            }
+        }
         using (_writer.Block(loop))
         {
             if (_isaPlan.PrefetchBytes > 0)
             {
                 for (int panel = 0; panel < _panels; panel++)
                 {
-                    _writer.Line($"Prefetch.Ahead({VectorIsa.At("words", panel * WordsPerPanel)}, PrefetchBytes);");
+                    _writer.Line($"Prefetch.Ahead({VectorIsa.At("words", panel * WordsPerPanel)}, {ahead});");
                 }
             }
 
@@ -237,13 +253,18 @@ internal sealed class RowsEmitter
     {
         for (int row = 0; row < _rows.Rows; row++)
         {
-            string name = "correction" + (_rows.Rows == 1 ? "" : $"{row}");
-            _writer.Line($"var {name} = {BroadcastX(row, PanelLayout.StepColumns)};");
-            for (int panel = 0; panel < _panels; panel++)
+            for (int index = 0; index < _rows.Accumulators; index++)
             {
-                for (int part = 0; part < _isa.Parts; part++)
+                // Even and odd columns stand apart where their sums do.
+                int correction = _rows.Accumulators == 1 ? PanelLayout.StepCorrections - 1 : index;
+                string name = (_rows.Accumulators == 1 ? "correction" : index == 0 ? "evenCorrection" : "oddCorrection") + (_rows.Rows == 1 ? "" : $"{row}");
+                _writer.Line($"var {name} = {BroadcastX(row, PanelLayout.StepColumns + correction)};");
+                for (int panel = 0; panel < _panels; panel++)
                 {
-                    _writer.Line($"{Accumulator(row, panel, part, 0)} += {name};");
+                    for (int part = 0; part < _isa.Parts; part++)
+                    {
+                        _writer.Line($"{Accumulator(row, panel, part, index)} += {name};");
+                    }
                 }
             }
         }
@@ -255,7 +276,7 @@ internal sealed class RowsEmitter
     private string BroadcastX(int row, int column) => _isa.Broadcast("x", row * RowStride + column);
 
     /// <summary>Floats from one row of x to the next: prepared rows have a correction behind each step.</summary>
-    private int RowStride => _isa.PreparesActivations ? _plan.Steps * (PanelLayout.StepColumns + 1) : _plan.Shape.In;
+    private int RowStride => _isa.PreparesActivations ? _plan.Steps * (PanelLayout.StepColumns + PanelLayout.StepCorrections) : _plan.Shape.In;
 
     /// <summary>Steps whose columns can all be read: prepared rows are padded to whole steps.</summary>
     private int WholeSteps => _isa.PreparesActivations ? _plan.Steps : _plan.WholeSteps;
