@@ -5,7 +5,7 @@ namespace Q4Gen;
 public partial class Linear4Bit
 {
     /// <summary>Computes <c>y = x · Wᵀ + b</c> over the last dimension.</summary>
-    /// <param name="x"><c>[…, in]</c>, dense, with any leading dimensions; finite results need |x| below 2⁹⁶.</param>
+    /// <param name="x"><c>[…, in]</c>, dense, with any leading dimensions; see docs/kernels.md for the range of x.</param>
     /// <param name="y"><c>[…, out]</c>, dense, with the same leading dimensions.</param>
     /// <exception cref="ArgumentException">A shape does not fit, a tensor is not dense and row-major, or they overlap.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
@@ -16,7 +16,7 @@ public partial class Linear4Bit
     }
 
     /// <summary>Computes <c>x · Wᵀ + b</c> over the last dimension into a new tensor.</summary>
-    /// <param name="x"><c>[…, in]</c>, dense, with any leading dimensions; finite results need |x| below 2⁹⁶.</param>
+    /// <param name="x"><c>[…, in]</c>, dense, with any leading dimensions; see docs/kernels.md for the range of x.</param>
     /// <returns><c>[…, out]</c> with the same leading dimensions; empty where x has no rows.</returns>
     /// <exception cref="ArgumentException">The shape does not fit, or the tensor is not dense and row-major.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>

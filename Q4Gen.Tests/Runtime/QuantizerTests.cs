@@ -203,7 +203,7 @@ public sealed class QuantizerTests
     [Fact]
     public void CancellingStopsTheWork()
     {
-        WeightTensor matrix = WeightTensor.FromSingle(Linear4BitSample.Input(4096 * 128), 4096, 128);
+        WeightTensor matrix = WeightTensor.FromSingle(Linear4BitSample.Input(32768 * 128), 32768, 128);
         using var cancel = new CancellationTokenSource();
         double last = 0;
         var progress = new Collect(share =>
