@@ -33,9 +33,6 @@ internal sealed record KernelPlan(LayerShape Shape, int BlockSteps, EquatableArr
 
     /// <summary>Whether blocks end where groups end without being cut there.</summary>
     public bool BlocksFitGroups => Groups == 1 || GroupSteps % BlockSteps == 0;
-
-    /// <summary>The plan of one instruction set, or null.</summary>
-    public IsaPlan? ForIsa(Isa isa) => Isas.FirstOrDefault(plan => plan.Isa == isa);
 }
 
 /// <summary>Instruction sets with vector kernels.</summary>

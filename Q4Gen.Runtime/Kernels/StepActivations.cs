@@ -34,7 +34,7 @@ public static class StepActivations
     public static ref float Prepare(in KernelCall call, int columns)
     {
         int steps = (columns + Columns - 1) / Columns;
-        ref float prepared = ref KernelCall.Scratch(call.Rows * steps * Stride);
+        ref float prepared = ref KernelCall.Scratch(checked(call.Rows * steps * Stride));
         ref float target = ref prepared;
         for (int row = 0; row < call.Rows; row++)
         {

@@ -84,7 +84,7 @@ internal sealed class RowsEmitter
         {
             using (_writer.Block())
             {
-                WriteBlock("0", $"for (int step = 0; step < {WholeSteps}; step++)", staysInPanel: "false");
+                WriteBlock("0", $"for (int step = 0; step < {WholeSteps}; step++)", "step", staysBelow: 0);
             }
         }
         else if (WholeSteps % blockSteps == 0 && _plan.BlocksFitGroups)
@@ -96,7 +96,7 @@ internal sealed class RowsEmitter
             using (_writer.Block($"for (int {index} = 0; {index} < {blocks}; {index}++)"))
             {
                 string group = blockIsGroup ? "group" : blocks == blocksPerGroup ? "0" : $"block / {blocksPerGroup}";
-                WriteBlock(group, $"for (int step = 0; step < {blockSteps}; step++)", $"{index} < {Math.Max(0, blocks - (PrefetchSteps + blockSteps - 1) / blockSteps)}");
+                WriteBlock(group, $"for (int step = 0; step < {blockSteps}; step++)", index, blocks - (PrefetchSteps + blockSteps - 1) / blockSteps);
             }
         }
         else
@@ -108,7 +108,7 @@ internal sealed class RowsEmitter
                     ? $"{WholeSteps}"
                     : $"Math.Min((group + 1) * {_plan.GroupSteps}, {WholeSteps})";
                 _writer.Line($"int end = Math.Min(step + {blockSteps}, {end});");
-                WriteBlock("group", "for (; step < end; step++)", $"step < {Math.Max(0, WholeSteps - PrefetchSteps)}");
+                WriteBlock("group", "for (; step < end; step++)", "step", WholeSteps - PrefetchSteps);
             }
         }
     }
@@ -117,8 +117,9 @@ internal sealed class RowsEmitter
 
     /// <param name="group">The group that the block lies in.</param>
     /// <param name="loop">The loop over its steps.</param>
-    /// <param name="staysInPanel">A condition under which what is prefetched still lies in the same panel.</param>
-    private void WriteBlock(string group, string loop, string staysInPanel)
+    /// <param name="index">What counts steps or blocks outside that loop.</param>
+    /// <param name="staysBelow">Up to which <paramref name="index"/> what is prefetched lies in the same panel; not above 0 for never.</param>
+    private void WriteBlock(string group, string loop, string index, int staysBelow)
     {
         WriteZeros(Accumulators());
         string ahead = "PrefetchBytes";
@@ -126,12 +127,13 @@ internal sealed class RowsEmitter
         {
             // A stream goes on where the next call picks it up: as many panels further.
             string jump = $"PrefetchBytes + {(_panels - 1) * WordsPerPanel * sizeof(int)}";
-            ahead = staysInPanel == "false" || staysInPanel.EndsWith(" < 0", StringComparison.Ordinal) ? jump : "ahead";
-            if (ahead == "ahead")
+            ahead = staysBelow > 0 ? "ahead" : jump;
+            if (staysBelow > 0)
             {
-                _writer.Line($"nint ahead = {staysInPanel} ? PrefetchBytes : {jump};");
+                _writer.Line($"nint ahead = {index} < {staysBelow} ? PrefetchBytes : {jump};");
             }
         }
+
         using (_writer.Block(loop))
         {
             if (_isaPlan.PrefetchBytes > 0)
@@ -144,7 +146,7 @@ internal sealed class RowsEmitter
 
             WriteColumns(PanelLayout.StepColumns);
             _writer.Line("words = ref Unsafe.Add(ref words, WordsPerStep);");
-            _writer.Line($"x = ref Unsafe.Add(ref x, {(_isa.PreparesActivations ? "StepActivations.Stride" : "8")});");
+            _writer.Line($"x = ref Unsafe.Add(ref x, {(_isa.PreparesActivations ? "StepActivations.Stride" : $"{PanelLayout.StepColumns}")});");
         }
 
         _writer.Line();
