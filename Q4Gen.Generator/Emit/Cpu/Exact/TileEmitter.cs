@@ -9,14 +9,14 @@ namespace Q4Gen.Generator.Emit.Cpu;
 /// Prints the kernels for many rows of x: a stretch of columns of a panel is expanded to float32 with its scales, once,
 /// and then multiplied with all packed tiles of x.
 /// </summary>
-internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan tile, VectorIsa isa)
+internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan tile, FloatIsa isa)
 {
     private const int PanelRows = PanelLayout.PanelRows;
 
     public void Write()
     {
         WriteGemm();
-        foreach (int panels in VectorKernelEmitter.PanelCounts(plan, tile.Panels))
+        foreach (int panels in PanelVariants.Counts(plan, tile.Panels))
         {
             writer.Line();
             WriteExpand(panels);
@@ -25,6 +25,9 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
                 writer.Line();
                 WriteTile(rows, panels);
             }
+
+            writer.Line();
+            WriteStore(panels);
         }
     }
 
@@ -36,7 +39,7 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
         {
             writer.Line("// Expanded weights, [column][output]: small enough to stay in the first-level cache.");
             writer.Line($"ref float expanded = ref KernelCall.Scratch({tile.ExpandSteps * PanelLayout.StepColumns * PanelRows * tile.Panels});");
-            List<int> variants = VectorKernelEmitter.PanelCounts(plan, tile.Panels).ToList();
+            List<int> variants = PanelVariants.Counts(plan, tile.Panels).ToList();
             using (writer.Block($"for (int panel = firstPanel; panel < endPanel; panel += {tile.Panels})"))
             {
                 using (writer.Block($"for (int step = 0; step < Steps; step += {tile.ExpandSteps})"))
@@ -122,7 +125,7 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
             string name = suffix + isa.PartName(part);
             int words = panel * plan.Steps * PanelLayout.StepWords + part * isa.Lanes;
             int scales = panel * plan.Groups * PanelRows + part * isa.Lanes;
-            writer.Line($"var words{(name.Length == 0 ? "0" : name)} = {isa.LoadWords(words)};");
+            writer.Line($"var words{(name.Length == 0 ? "0" : name)} = {VectorIsa.LoadWords(words)};");
             writer.Line($"var scale{name} = {isa.LoadScales($"group * {PanelRows}" + (scales == 0 ? "" : $" + {scales}"))};");
         }
 
@@ -163,7 +166,7 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
 
                 for (int row = 0; row < rows; row++)
                 {
-                    writer.Line($"var x{row} = {isa.Broadcast("x", row)};");
+                    writer.Line($"var x{row} = {FloatIsa.Broadcast(row)};");
                     for (int vector = 0; vector < vectors; vector++)
                     {
                         writer.Line($"{Sum(row, vector)} = {isa.MultiplyAdd($"weights{(char)('A' + vector)}", $"x{row}", Sum(row, vector))};");
@@ -182,49 +185,49 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
     private void WriteTileStores(int rows, int panels, System.Func<int, int, string> sum)
     {
         writer.Line("int rows = call.Rows - row;");
-        writer.Line($"ref float y = ref Unsafe.Add(ref call.Y, (nint)row * Out + panel * {PanelRows});");
         writer.Line($"ref float bias = ref Unsafe.Add(ref call.Bias, panel * {PanelRows});");
+        writer.Line($"ref float y = ref Unsafe.Add(ref call.Y, (nint)row * Out + panel * {PanelRows});");
+        writer.Line("// A tile at the end may hold fewer rows than it is high.");
         for (int row = 0; row < rows; row++)
         {
             if (row > 0)
             {
-                // A tile at the end may hold fewer rows than it is high.
-                writer.Line();
-                using (writer.Block($"if (rows <= {row})"))
-                {
-                    writer.Line("return;");
-                }
-
-                writer.Line();
+                writer.Line($"if (rows == {row}) return;");
                 writer.Line("y = ref Unsafe.Add(ref y, Out);");
             }
 
+            string sums = string.Join(", ", Enumerable.Range(0, panels * isa.Parts).Select(vector => sum(row, vector)));
+            writer.Line($"Store(ref isFirst ? ref bias : ref y, ref y, {(HasPartialPanel ? StoredRows(panels) + ", " : "")}{sums});");
+        }
+    }
+
+    /// <summary>Stores a row's sums of all panels of a tile; the last panel's as far as it is filled.</summary>
+    private void WriteStore(int panels)
+    {
+        string Sum(int vector) => "sum" + (char)('A' + vector);
+        int vectors = panels * isa.Parts;
+        string parameters = string.Join(", ", Enumerable.Range(0, vectors).Select(vector => $"{isa.Float} {Sum(vector)}"));
+        writer.Line("/// <summary>A row's sums, on top of the bias or of what y holds.</summary>");
+        writer.Line("[MethodImpl(MethodImplOptions.AggressiveInlining)]");
+        using (writer.Block($"private static void Store(ref float start, ref float y, {(HasPartialPanel ? "int lastRows, " : "")}{parameters})"))
+        {
             for (int panel = 0; panel < panels; panel++)
             {
-                string sums = string.Join(", ", Enumerable.Range(panel * isa.Parts, isa.Parts).Select(vector => sum(row, vector)));
-                string offset = panel == 0 ? "" : $", {panel * PanelRows}";
-                string start = panel == 0
-                    ? "ref isFirst ? ref bias : ref y"
-                    : $"ref Unsafe.Add(ref isFirst ? ref bias : ref y, {panel * PanelRows})";
-                string target = VectorIsa.At("y", panel * PanelRows);
-                writer.Line($"PanelStore.Add({start}, {target}, {StoredRows(panel, panels)}{sums});");
+                string sums = string.Join(", ", Enumerable.Range(panel * isa.Parts, isa.Parts).Select(Sum));
+                string rows = HasPartialPanel && panel == panels - 1 ? "lastRows, " : "";
+                writer.Line($"PanelStore.Add({VectorIsa.At("start", panel * PanelRows)}, {VectorIsa.At("y", panel * PanelRows)}, {rows}{sums});");
             }
         }
     }
 
-    private string StoredRows(int panel, int panels)
-    {
-        if (plan.LastPanelRows == PanelRows || panel != panels - 1)
-        {
-            return "";
-        }
+    private bool HasPartialPanel => plan.LastPanelRows != PanelRows;
 
-        return panels != tile.Panels || plan.Panels == panels
-            ? "LastPanelRows, "
-            : $"panel == Panels - {panels} ? LastPanelRows : {PanelRows}, ";
-    }
+    /// <summary>Rows that a tile's last panel has.</summary>
+    private string StoredRows(int panels) => panels != tile.Panels || plan.Panels == panels
+        ? "LastPanelRows"
+        : $"panel == Panels - {panels} ? LastPanelRows : {PanelRows}";
 
-    private string Variant(string role, int panels) => VectorKernelEmitter.VariantRole(role, panels, tile.Panels);
+    private string Variant(string role, int panels) => PanelVariants.Role(role, panels, tile.Panels);
 
     private string Name(string role) => KernelFile.Name(plan, role, isa.Name);
 }
