@@ -60,10 +60,11 @@ fetch_packages() {
     local apt="$work/apt" package
     command -v apt-get dpkg-deb >/dev/null || return 1
     rm -rf "$apt" "$fetched"
-    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/packages" "$fetched"
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/packages" "$fetched/usr/lib"
     cat >"$apt/apt.conf" <<END
 APT::Architectures { "$(dpkg --print-architecture)"; "arm64"; };
 APT::Sandbox::User "$(id -un)";
+#clear APT::Update::Post-Invoke;
 Dir::State::Lists "$apt/lists";
 Dir::Cache "$apt/cache";
 Acquire::Languages "none";
@@ -71,23 +72,28 @@ Acquire::Retries "1";
 Acquire::http::Timeout "20";
 Acquire::https::Timeout "20";
 END
+    get() {
+        timeout 120 apt-get -qq -c "$apt/apt.conf" "$@"
+    }
+
+    # A foreign source without arm64 is no reason to stop; what is missing then shows below.
+    get update || true
+    # Debian 13 names OpenSSL anew, has it compress by zlib and zstd, and has the static emulator in qemu-user.
     (
-        export APT_CONFIG="$apt/apt.conf"
-        cd "$apt/packages"
-        # A foreign source without arm64 is no reason to stop; what is missing then shows below.
-        timeout 120 apt-get -qq update || true
-        timeout 120 apt-get -qq download libc6:arm64 libgcc-s1:arm64 libstdc++6:arm64
-        # Debian 13 named OpenSSL anew, and made the emulators of qemu-user static ones.
-        timeout 60 apt-get -qq download libssl3:arm64 2>/dev/null || timeout 60 apt-get -qq download libssl3t64:arm64
-        timeout 120 apt-get -qq download qemu-user-static
-        if ! dpkg-deb --contents qemu-user-static_*.deb | grep '^-.*/qemu-aarch64-static$' >/dev/null; then
-            timeout 120 apt-get -qq download qemu-user
-        fi
+        cd "$apt/packages" &&
+            get download {libc6,libgcc-s1,libstdc++6,libzstd1,zlib1g}:arm64 &&
+            { get download libssl3t64:arm64 2>/dev/null || get download libssl3:arm64; } &&
+            get download qemu-user-static &&
+            { dpkg-deb --contents qemu-user-static_*.deb | grep '^-.*/qemu-aarch64-static$' >/dev/null || get download qemu-user; }
     ) || return 1
+
+    # Where packages have no /lib, as from Debian 13 on, this is the one that programs ask for.
+    ln -s usr/lib "$fetched/lib"
     for package in "$apt"/packages/*.deb; do
         # Only what Arm needs of some 40 emulators.
         dpkg-deb --fsys-tarfile "$package" |
-            tar -x -C "$fetched" --wildcards --exclude='*/share/*' --exclude='*/qemu-[!a]*' --exclude='*/qemu-a[!a]*'
+            tar -x -C "$fetched" --keep-directory-symlink --wildcards \
+                --exclude='*/share/*' --exclude='*/qemu-[!a]*' --exclude='*/qemu-a[!a]*' --exclude='*_be*'
     done
     rm -rf "$apt"
 }
