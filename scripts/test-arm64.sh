@@ -121,15 +121,6 @@ dotnet publish Q4Gen.Tests -c Release -r linux-arm64 --self-contained --artifact
 
 mkdir -p "$results"
 
-# Culture data of the emulated system would need one more package, and no kernel reads it.
-export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
-
-# Every page that is mapped twice, to be written here and executed there, has to be translated anew.
-export DOTNET_EnableWriteXorExecute=0
-
-# Counting calls to optimise test code better costs more here than it brings.
-export DOTNET_TieredPGO=0
-
 # Far above what a run takes on a busy machine; an emulated program that hangs must not hold up everything.
 readonly limit=600
 
@@ -142,6 +133,12 @@ run() {
     # Tests that need a process of their own start it by this.
     cat >"$host" <<END
 #!/bin/sh
+# Culture data of the emulated system would need one more package, and no kernel reads it.
+export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
+# Code that is mapped twice, to be written here and executed there, is work for the emulator without a gain.
+export DOTNET_EnableWriteXorExecute=0
+# Counting calls to optimise test code better costs more here than it brings.
+export DOTNET_TieredPGO=0
 exec "$emulator" -L "$libraries" -cpu $cpu "$publish/Q4Gen.Tests" "\$@"
 END
     chmod +x "$host"
