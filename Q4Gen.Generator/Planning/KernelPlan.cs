@@ -20,9 +20,6 @@ internal sealed record KernelPlan(LayerShape Shape, int BlockSteps, EquatableArr
     /// <summary>Steps of 8 input features, the last one perhaps partly filled.</summary>
     public int Steps => (Shape.In + PanelLayout.StepColumns - 1) / PanelLayout.StepColumns;
 
-    /// <summary>Steps whose eight columns all exist.</summary>
-    public int WholeSteps => Shape.In / PanelLayout.StepColumns;
-
     /// <summary>Columns of the step behind the whole ones; 0 where there is none.</summary>
     public int TailColumns => Shape.In % PanelLayout.StepColumns;
 
@@ -59,15 +56,43 @@ internal enum Isa
 /// <param name="Tile">The exact kernel for many rows of x, which runs on packed rows; null for 8-bit activations, whose row kernels do.</param>
 internal sealed record IsaPlan(Isa Isa, EquatableArray<RowsPlan> Rows, int PrefetchBytes, int MinPackedRows, TilePlan? Tile)
 {
-    /// <summary>Panels that all row kernels divide: the unit in which work is shared between threads.</summary>
-    public int UnitPanels => Rows.Max(plan => plan.Panels);
+    /// <summary>A multiple of the panels that any row kernel takes at a time: the unit in which work is shared between threads.</summary>
+    public int UnitPanels => Rows.Aggregate(1, (unit, rows) => LeastCommonMultiple(unit, rows.Panels));
 
-    /// <summary>The same plan for a layer of so many panels: no kernel takes more at a time.</summary>
+    /// <summary>
+    /// The same plan for a layer of so many panels. A kernel that takes several at a time takes as many as divide them,
+    /// so that none are left; only where nothing does, a second variant takes the rest one by one.
+    /// </summary>
     public IsaPlan Within(int panels) => this with
     {
-        Rows = Rows.Select(rows => rows with { Panels = Math.Min(rows.Panels, panels) }).ToEquatableArray(),
-        Tile = Tile is null ? null : Tile with { Panels = Math.Min(Tile.Panels, panels) },
+        Rows = Rows.Select(rows => rows with { Panels = Fitting(rows.Panels, panels) }).ToEquatableArray(),
+        Tile = Tile is null || panels % Tile.Panels == 0 ? Tile : Tile with { Panels = 1 },
     };
+
+    private static int Fitting(int planned, int panels)
+    {
+        int most = Math.Min(planned, panels);
+        for (int count = most; count > 1; count--)
+        {
+            if (panels % count == 0)
+            {
+                return count;
+            }
+        }
+
+        return most;
+    }
+
+    private static int LeastCommonMultiple(int a, int b)
+    {
+        int multiple = a;
+        while (multiple % b != 0)
+        {
+            multiple += a;
+        }
+
+        return multiple;
+    }
 }
 
 /// <summary>A kernel for a fixed number of rows of x.</summary>

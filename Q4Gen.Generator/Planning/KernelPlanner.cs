@@ -48,7 +48,7 @@ internal static class KernelPlanner
         new EquatableArray<RowsPlan>([new(1, 1, 2)]),
         PrefetchBytes: 2048,
         MinPackedRows: 4,
-        new TilePlan(Rows: 4, TailRows: 2, Panels: 1, ExpandSteps: 32));
+        new TilePlan(Rows: 4, TailRows: 4, Panels: 1, ExpandSteps: 32));
 
     /// <summary>Plans the kernels of <paramref name="shape"/>.</summary>
     public static KernelPlan Plan(LayerShape shape)

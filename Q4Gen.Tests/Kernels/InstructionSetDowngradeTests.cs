@@ -23,6 +23,7 @@ public class InstructionSetDowngradeTests
                 "-class", typeof(KernelSelectionTests).FullName!,
                 "-class", typeof(GeneratedKernelTests).FullName!,
                 "-class", typeof(GenericKernelTests).FullName!,
+                "-class", typeof(Int8KernelTests).FullName!,
             ],
             TestContext.Current.CancellationToken);
         Assert.True(child.ExitCode == 0 && child.Passed > 2 * Layers.Shapes.Count, child.Output);

@@ -85,13 +85,13 @@ internal static class ExactKernelEmitter
             }
 
             writer.Line();
-            if (isa.PreparesActivations)
+            if (ExactRowsEmitter.HasPreparedRows(plan, isa))
             {
-                writer.Line("ref float prepared = ref StepActivations.Prepare(call, In);");
+                writer.Line($"ref float prepared = ref {(isa.PreparesActivations ? "StepActivations" : "PaddedActivations")}.Prepare(call, In);");
                 writer.Line();
             }
 
-            new RunEmitter(writer, plan, isaPlan, isa.Name, isa.PreparesActivations ? "ref prepared, " : "").Write();
+            new RunEmitter(writer, plan, isaPlan, isa.Name, ExactRowsEmitter.HasPreparedRows(plan, isa) ? "ref prepared, " : "").Write();
         }
     }
 }

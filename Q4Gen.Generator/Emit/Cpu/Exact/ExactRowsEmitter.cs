@@ -12,18 +12,15 @@ internal sealed class ExactRowsEmitter(
 {
     private readonly FloatIsa _isa = isa;
 
+    /// <summary>Whether x comes prepared for the nibbles' places, or padded to whole steps.</summary>
+    public static bool HasPreparedRows(KernelPlan plan, FloatIsa isa) => isa.PreparesActivations || plan.TailColumns != 0;
+
     public void Write()
     {
-        using (WriteMethod(_isa.PreparesActivations ? "ref float prepared, " : ""))
+        using (WriteMethod(HasPreparedRows(Plan, _isa) ? "ref float prepared, " : ""))
         {
             WriteStart();
-            WriteBlocks(WholeSteps);
-            if (WholeSteps != Plan.Steps)
-            {
-                Writer.Line();
-                WriteTailColumns();
-            }
-
+            WriteBlocks(Plan.Steps);
             Writer.Line();
             WriteStores();
         }
@@ -37,8 +34,9 @@ internal sealed class ExactRowsEmitter(
         }
 
         WriteWeights();
-        Writer.Line(_isa.PreparesActivations
-            ? "ref float x = ref Unsafe.Add(ref prepared, row * (Steps * StepActivations.Stride));"
+        Writer.Line(
+            _isa.PreparesActivations ? "ref float x = ref Unsafe.Add(ref prepared, row * (Steps * StepActivations.Stride));"
+            : HasPreparedRows(Plan, _isa) ? $"ref float x = ref Unsafe.Add(ref prepared, row * (Steps * {PanelLayout.StepColumns}));"
             : "ref float x = ref Unsafe.Add(ref call.X, (nint)row * In);");
         WriteZeros(Sums("total"));
     }
@@ -50,7 +48,7 @@ internal sealed class ExactRowsEmitter(
         using (Writer.Block(loop))
         {
             WritePrefetches();
-            WriteColumns(PanelLayout.StepColumns);
+            WriteColumns();
             Writer.Line("words = ref Unsafe.Add(ref words, WordsPerStep);");
             Writer.Line($"x = ref Unsafe.Add(ref x, {(_isa.PreparesActivations ? "StepActivations.Stride" : $"{PanelLayout.StepColumns}")});");
         }
@@ -59,34 +57,22 @@ internal sealed class ExactRowsEmitter(
         WriteScaling(group);
     }
 
-    /// <summary>The step at the end of a row whose columns do not all exist: x is not read beyond its end.</summary>
-    private void WriteTailColumns()
-    {
-        Writer.Line($"// The last {Plan.TailColumns} columns.");
-        using (Writer.Block())
-        {
-            WriteZeros(Accumulators());
-            WriteColumns(Plan.TailColumns);
-            WriteScaling((Plan.Groups - 1).ToString(System.Globalization.CultureInfo.InvariantCulture));
-        }
-    }
-
-    private void WriteColumns(int columns)
+    private void WriteColumns()
     {
         if (Rows.Rows == 1 && !_isa.PreparesActivations)
         {
-            WriteColumnsByPanel(columns);
+            WriteColumnsByPanel();
         }
         else
         {
-            WriteColumnsInTurn(columns);
+            WriteColumnsInTurn();
         }
     }
 
     /// <summary>One row and many registers: the columns of x stay in them while the panels take turns.</summary>
-    private void WriteColumnsByPanel(int columns)
+    private void WriteColumnsByPanel()
     {
-        for (int column = 0; column < columns; column++)
+        for (int column = 0; column < PanelLayout.StepColumns; column++)
         {
             Writer.Line($"var x{column} = {FloatIsa.Broadcast(column)};");
         }
@@ -95,7 +81,7 @@ internal sealed class ExactRowsEmitter(
         {
             Writer.Line();
             WriteLoads(panel);
-            for (int column = 0; column < columns; column++)
+            for (int column = 0; column < PanelLayout.StepColumns; column++)
             {
                 for (int part = 0; part < _isa.Parts; part++)
                 {
@@ -109,7 +95,7 @@ internal sealed class ExactRowsEmitter(
     }
 
     /// <summary>The words of all panels stay in registers while the columns take turns: each is expanded once for all rows.</summary>
-    private void WriteColumnsInTurn(int columns)
+    private void WriteColumnsInTurn()
     {
         for (int panel = 0; panel < Panels; panel++)
         {
@@ -121,7 +107,7 @@ internal sealed class ExactRowsEmitter(
             WriteCorrections();
         }
 
-        for (int column = 0; column < columns; column++)
+        for (int column = 0; column < PanelLayout.StepColumns; column++)
         {
             Writer.Line();
             for (int row = 0; row < Rows.Rows && !UsesColumnOnce; row++)
@@ -181,11 +167,10 @@ internal sealed class ExactRowsEmitter(
 
     private string BroadcastX(int row, int column) => FloatIsa.Broadcast(row * RowStride + column);
 
-    /// <summary>Floats from one row of x to the next: prepared rows have a correction behind each step.</summary>
-    private int RowStride => _isa.PreparesActivations ? Plan.Steps * (PanelLayout.StepColumns + PanelLayout.StepCorrections) : Plan.Shape.In;
-
-    /// <summary>Steps whose columns can all be read: prepared rows are padded to whole steps.</summary>
-    private int WholeSteps => _isa.PreparesActivations ? Plan.Steps : Plan.WholeSteps;
+    /// <summary>Floats from one row of x to the next: prepared rows have corrections behind each step, padded ones whole steps.</summary>
+    private int RowStride => _isa.PreparesActivations
+        ? Plan.Steps * (PanelLayout.StepColumns + PanelLayout.StepCorrections)
+        : Plan.Steps * PanelLayout.StepColumns;
 
     private void WriteLoads(int panel)
     {

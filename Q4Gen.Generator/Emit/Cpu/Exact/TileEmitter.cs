@@ -13,33 +13,32 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
 {
     private const int PanelRows = PanelLayout.PanelRows;
 
+    /// <summary>Declarations on a line.</summary>
+    private const int SumsPerLine = 6;
+
     public void Write()
     {
         WriteGemm();
-        foreach (int panels in PanelVariants.Counts(plan, tile.Panels))
+        writer.Line();
+        WriteExpand();
+        foreach (int rows in new[] { tile.Rows, tile.TailRows }.Distinct())
         {
             writer.Line();
-            WriteExpand(panels);
-            foreach (int rows in new[] { tile.Rows, tile.TailRows }.Distinct())
-            {
-                writer.Line();
-                WriteTile(rows, panels);
-            }
-
-            writer.Line();
-            WriteStore(panels);
+            WriteTile(rows);
         }
+
+        writer.Line();
+        WriteStore();
     }
 
     private void WriteGemm()
     {
-        writer.Line("/// <summary>Packed tiles of x against the panels from <paramref name=\"firstPanel\"/> up to <paramref name=\"endPanel\"/>.</summary>");
+        writer.Line("/// <summary>Packed tiles of x against the tile.Panels from <paramref name=\"firstPanel\"/> up to <paramref name=\"endPanel\"/>.</summary>");
         writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
         using (writer.Block($"private static void {Name("Gemm")}(in KernelCall call, int firstPanel, int endPanel)"))
         {
             writer.Line("// Expanded weights, [column][output]: small enough to stay in the first-level cache.");
             writer.Line($"ref float expanded = ref KernelCall.Scratch({tile.ExpandSteps * PanelLayout.StepColumns * PanelRows * tile.Panels});");
-            List<int> variants = PanelVariants.Counts(plan, tile.Panels).ToList();
             using (writer.Block($"for (int panel = firstPanel; panel < endPanel; panel += {tile.Panels})"))
             {
                 using (writer.Block($"for (int step = 0; step < Steps; step += {tile.ExpandSteps})"))
@@ -48,35 +47,20 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
                     writer.Line(plan.TailColumns == 0
                         ? (plan.Steps % tile.ExpandSteps == 0 ? "const " : "") + $"int columns = steps * {PanelLayout.StepColumns};"
                         : $"int columns = Math.Min(steps * {PanelLayout.StepColumns}, In - step * {PanelLayout.StepColumns});");
-                    if (variants.Count == 1)
-                    {
-                        WriteTileLoops(variants[0]);
-                    }
-                    else
-                    {
-                        using (writer.Block($"if (panel <= Panels - {tile.Panels})"))
-                        {
-                            WriteTileLoops(variants[0]);
-                        }
-
-                        using (writer.Block("else"))
-                        {
-                            WriteTileLoops(variants[1]);
-                        }
-                    }
+                    WriteTileLoops();
                 }
             }
         }
     }
 
-    private void WriteTileLoops(int panels)
+    private void WriteTileLoops()
     {
-        writer.Line($"{Name(Variant("Expand", panels))}(call, panel, step, steps, ref expanded);");
+        writer.Line($"{Name("Expand")}(call, panel, step, steps, ref expanded);");
         writer.Line("int row = 0;");
         using (writer.Block($"for (int i = 0; i < call.FullTiles; i++, row += {tile.Rows})"))
         {
             writer.Line($"ref float x = ref Unsafe.Add(ref call.X, (nint)row * In + step * {PanelLayout.StepColumns * tile.Rows});");
-            writer.Line($"{Name(Variant($"Tile{tile.Rows}", panels))}(call, ref x, ref expanded, columns, row, panel, step == 0);");
+            writer.Line($"{Name($"Tile{tile.Rows}")}(call, ref x, ref expanded, columns, row, panel, step == 0);");
         }
 
         if (tile.TailRows != tile.Rows)
@@ -85,16 +69,16 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
             using (writer.Block($"for (int i = 0; i < call.TailTiles; i++, row += {tile.TailRows})"))
             {
                 writer.Line($"ref float x = ref Unsafe.Add(ref call.X, (nint)row * In + step * {PanelLayout.StepColumns * tile.TailRows});");
-                writer.Line($"{Name(Variant($"Tile{tile.TailRows}", panels))}(call, ref x, ref expanded, columns, row, panel, step == 0);");
+                writer.Line($"{Name($"Tile{tile.TailRows}")}(call, ref x, ref expanded, columns, row, panel, step == 0);");
             }
         }
     }
 
-    private void WriteExpand(int panels)
+    private void WriteExpand()
     {
         writer.Line("/// <summary>Steps of the weights as float32, times their scales: exact, because 4 and 11 significant bits make 15.</summary>");
         writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
-        using (writer.Block($"private static void {Name(Variant("Expand", panels))}(in KernelCall call, int panel, int firstStep, int steps, ref float expanded)"))
+        using (writer.Block($"private static void {Name("Expand")}(in KernelCall call, int panel, int firstStep, int steps, ref float expanded)"))
         {
             foreach (string local in isa.Locals)
             {
@@ -106,54 +90,66 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
             using (writer.Block("for (int step = firstStep; step < firstStep + steps; step++)"))
             {
                 writer.Line(plan.Groups == 1 ? "const int group = 0;" : $"int group = step / {plan.GroupSteps};");
-                for (int panel = 0; panel < panels; panel++)
+                for (int panel = 0; panel < tile.Panels; panel++)
                 {
-                    WriteExpandPanel(panel, panels);
+                    WriteExpandPanel(panel);
                 }
 
                 writer.Line("words = ref Unsafe.Add(ref words, WordsPerStep);");
-                writer.Line($"expanded = ref Unsafe.Add(ref expanded, {PanelLayout.StepColumns * PanelRows * panels});");
+                writer.Line($"expanded = ref Unsafe.Add(ref expanded, {PanelLayout.StepColumns * PanelRows * tile.Panels});");
             }
         }
     }
 
-    private void WriteExpandPanel(int panel, int panels)
+    private void WriteExpandPanel(int panel)
     {
-        string suffix = panels == 1 ? "" : $"{panel}";
-        for (int part = 0; part < isa.Parts; part++)
+        string suffix = tile.Panels == 1 ? "" : $"{panel}";
+        if (isa.Parts > 2)
         {
-            string name = suffix + isa.PartName(part);
-            int words = panel * plan.Steps * PanelLayout.StepWords + part * isa.Lanes;
-            int scales = panel * plan.Groups * PanelRows + part * isa.Lanes;
-            writer.Line($"var words{(name.Length == 0 ? "0" : name)} = {VectorIsa.LoadWords(words)};");
-            writer.Line($"var scale{name} = {isa.LoadScales($"group * {PanelRows}" + (scales == 0 ? "" : $" + {scales}"))};");
+            // Four vectors take turns in a loop: expanding is done once for all rows of x.
+            using (writer.Block($"for (int part = 0; part < {PanelRows}; part += {isa.Lanes})"))
+            {
+                WriteExpandVector(panel, suffix, "part");
+            }
         }
-
-        for (int column = 0; column < PanelLayout.StepColumns; column++)
+        else
         {
             for (int part = 0; part < isa.Parts; part++)
             {
-                string name = suffix + isa.PartName(part);
-                int offset = (column * panels + panel) * PanelRows + part * isa.Lanes;
-                string at = offset == 0 ? "" : $", {offset}";
-                writer.Line($"{isa.ScaledColumn($"words{(name.Length == 0 ? "0" : name)}", $"scale{name}", column)}.StoreUnsafe(ref expanded{at});");
+                WriteExpandVector(panel, suffix + isa.PartName(part), $"{part * isa.Lanes}");
             }
         }
 
         writer.Line();
     }
 
-    private void WriteTile(int rows, int panels)
+    /// <summary>One vector of words, <paramref name="at"/> so far behind its panel's first.</summary>
+    private void WriteExpandVector(int panel, string name, string at)
     {
-        int vectors = panels * isa.Parts;
-        string Sum(int row, int vector) => $"sum{row}" + (vectors == 1 ? "" : ((char)('A' + vector)).ToString());
-        writer.Line($"/// <summary>{rows} packed rows of x by {panels * PanelRows} outputs, added to the bias the first time and to y later.</summary>");
-        writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
-        using (writer.Block($"private static void {Name(Variant($"Tile{rows}", panels))}(\n    in KernelCall call, ref float x, ref float weights, int columns, int row, int panel, bool isFirst)"))
+        writer.Line($"var bits{name} = Load(ref words, {Sum(panel * plan.Steps * PanelLayout.StepWords, at)});");
+        writer.Line($"var scale{name} = {isa.LoadScales($"group * {PanelRows} + {Sum(panel * plan.Groups * PanelRows, at)}")};");
+        writer.Line($"ref float target{name} = ref Unsafe.Add(ref expanded, {Sum(panel * PanelRows, at)});");
+        for (int column = 0; column < PanelLayout.StepColumns; column++)
         {
-            for (int row = 0; row < rows; row++)
+            writer.Line($"{isa.ScaledColumn($"bits{name}", $"scale{name}", column)}.StoreUnsafe(ref target{name}, {column * tile.Panels * PanelRows});");
+        }
+    }
+
+    private static string Sum(int offset, string at) =>
+        int.TryParse(at, out int constant) ? SourceWriter.Text($"{offset + constant}") : offset == 0 ? at : $"{offset} + {at}";
+
+    private void WriteTile(int rows)
+    {
+        int vectors = tile.Panels * isa.Parts;
+        string Sum(int row, int vector) => $"sum{row}" + (vectors == 1 ? "" : ((char)('A' + vector)).ToString());
+        writer.Line($"/// <summary>{rows} packed rows of x by {tile.Panels * PanelRows} outputs, added to the bias the first time and to y later.</summary>");
+        writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
+        using (writer.Block($"private static void {Name($"Tile{rows}")}(\n    in KernelCall call, ref float x, ref float weights, int columns, int row, int panel, bool isFirst)"))
+        {
+            string[] sums = [.. Enumerable.Range(0, rows * vectors).Select(i => Sum(i / vectors, i % vectors) + " = default")];
+            for (int i = 0; i < sums.Length; i += SumsPerLine)
             {
-                writer.Line($"{isa.Float} {string.Join(", ", Enumerable.Range(0, vectors).Select(vector => Sum(row, vector) + " = default"))};");
+                writer.Line($"{isa.Float} {string.Join(", ", sums.Skip(i).Take(SumsPerLine))};");
             }
 
             using (writer.Block("for (int column = 0; column < columns; column++)"))
@@ -174,15 +170,15 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
                 }
 
                 writer.Line($"x = ref Unsafe.Add(ref x, {rows});");
-                writer.Line($"weights = ref Unsafe.Add(ref weights, {PanelRows * panels});");
+                writer.Line($"weights = ref Unsafe.Add(ref weights, {PanelRows * tile.Panels});");
             }
 
             writer.Line();
-            WriteTileStores(rows, panels, Sum);
+            WriteTileStores(rows, Sum);
         }
     }
 
-    private void WriteTileStores(int rows, int panels, System.Func<int, int, string> sum)
+    private void WriteTileStores(int rows, System.Func<int, int, string> sum)
     {
         writer.Line("int rows = call.Rows - row;");
         writer.Line($"ref float bias = ref Unsafe.Add(ref call.Bias, panel * {PanelRows});");
@@ -196,25 +192,25 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
                 writer.Line("y = ref Unsafe.Add(ref y, Out);");
             }
 
-            string sums = string.Join(", ", Enumerable.Range(0, panels * isa.Parts).Select(vector => sum(row, vector)));
-            writer.Line($"Store(ref isFirst ? ref bias : ref y, ref y, {(HasPartialPanel ? StoredRows(panels) + ", " : "")}{sums});");
+            string sums = string.Join(", ", Enumerable.Range(0, tile.Panels * isa.Parts).Select(vector => sum(row, vector)));
+            writer.Line($"Store(ref isFirst ? ref bias : ref y, ref y, {(HasPartialPanel ? StoredRows() + ", " : "")}{sums});");
         }
     }
 
-    /// <summary>Stores a row's sums of all panels of a tile; the last panel's as far as it is filled.</summary>
-    private void WriteStore(int panels)
+    /// <summary>Stores a row's sums of all tile.Panels of a tile; the last panel's as far as it is filled.</summary>
+    private void WriteStore()
     {
         string Sum(int vector) => "sum" + (char)('A' + vector);
-        int vectors = panels * isa.Parts;
+        int vectors = tile.Panels * isa.Parts;
         string parameters = string.Join(", ", Enumerable.Range(0, vectors).Select(vector => $"{isa.Float} {Sum(vector)}"));
         writer.Line("/// <summary>A row's sums, on top of the bias or of what y holds.</summary>");
         writer.Line("[MethodImpl(MethodImplOptions.AggressiveInlining)]");
         using (writer.Block($"private static void Store(ref float start, ref float y, {(HasPartialPanel ? "int lastRows, " : "")}{parameters})"))
         {
-            for (int panel = 0; panel < panels; panel++)
+            for (int panel = 0; panel < tile.Panels; panel++)
             {
                 string sums = string.Join(", ", Enumerable.Range(panel * isa.Parts, isa.Parts).Select(Sum));
-                string rows = HasPartialPanel && panel == panels - 1 ? "lastRows, " : "";
+                string rows = HasPartialPanel && panel == tile.Panels - 1 ? "lastRows, " : "";
                 writer.Line($"PanelStore.Add({VectorIsa.At("start", panel * PanelRows)}, {VectorIsa.At("y", panel * PanelRows)}, {rows}{sums});");
             }
         }
@@ -223,11 +219,9 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
     private bool HasPartialPanel => plan.LastPanelRows != PanelRows;
 
     /// <summary>Rows that a tile's last panel has.</summary>
-    private string StoredRows(int panels) => panels != tile.Panels || plan.Panels == panels
+    private string StoredRows() => plan.Panels == tile.Panels
         ? "LastPanelRows"
-        : $"panel == Panels - {panels} ? LastPanelRows : {PanelRows}";
-
-    private string Variant(string role, int panels) => PanelVariants.Role(role, panels, tile.Panels);
+        : $"panel == Panels - {tile.Panels} ? LastPanelRows : {PanelRows}";
 
     private string Name(string role) => KernelFile.Name(plan, role, isa.Name);
 }

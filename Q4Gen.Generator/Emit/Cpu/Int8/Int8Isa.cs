@@ -42,13 +42,13 @@ internal abstract class Int8Isa : VectorIsa
 
         writer.Line();
         writer.Line("/// <summary>What a row's sums start with: its correction, in the block's header behind the scales of x.</summary>");
-        WriteHelper(writer, $"{Words} Start(ref int block, int correction)", $"{Vector}.Create(Unsafe.Add(ref block, correction))");
+        WriteHelper(writer, $"{Words} Start(ref int header, int correction)", $"{Vector}.Create(Unsafe.Add(ref header, correction))");
         writer.Line();
         writer.Line("/// <summary>Adds a block's integer sum times the scale of its weights and the scale of its x, at <paramref name=\"unit\"/> in its header.</summary>");
         WriteHelper(
             writer,
-            $"{Float} Scale({Float} total, {Words} sum, {Float} scale, ref int block, int unit)",
-            $"\n    {Vector}.FusedMultiplyAdd({Vector}.ConvertToSingle(sum), scale * {Vector}.Create(Unsafe.Add(ref block, unit)).AsSingle(), total)");
+            $"{Float} Scale({Float} total, {Words} sum, {Float} scale, ref int header, int unit)",
+            $"\n    {Vector}.FusedMultiplyAdd({Vector}.ConvertToSingle(sum), scale * {Vector}.Create(Unsafe.Add(ref header, unit)).AsSingle(), total)");
     }
 
     private void WriteUnpack(SourceWriter writer, string name, string shift)

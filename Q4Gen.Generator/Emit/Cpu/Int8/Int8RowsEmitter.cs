@@ -35,11 +35,11 @@ internal sealed class Int8RowsEmitter(
     protected override void WriteBlock(string group, string loop)
     {
         int rowCount = Rows.Rows;
-        Writer.Line("ref int block = ref x;");
+        Writer.Line("ref int header = ref x;");
         for (int row = 0; row < rowCount; row++)
         {
             string[] sums = RowSums(row).ToArray();
-            Writer.Line($"{_isa.Words} {sums[0]} = Start(ref block, {rowCount + row}){string.Concat(sums.Skip(1).Select(sum => $", {sum} = {sums[0]}"))};");
+            Writer.Line($"{_isa.Words} {sums[0]} = Start(ref header, {rowCount + row}){string.Concat(sums.Skip(1).Select(sum => $", {sum} = {sums[0]}"))};");
         }
 
         Writer.Line($"x = ref Unsafe.Add(ref x, {HeaderWords * rowCount});");
@@ -93,7 +93,7 @@ internal sealed class Int8RowsEmitter(
                 for (int row = 0; row < Rows.Rows; row++)
                 {
                     string total = Sum("total", row, panel, part);
-                    Writer.Line($"{total} = Scale({total}, {Sum("sum", row, panel, part)}, {scale}, ref block, {row});");
+                    Writer.Line($"{total} = Scale({total}, {Sum("sum", row, panel, part)}, {scale}, ref header, {row});");
                 }
             }
         }
