@@ -27,7 +27,7 @@ internal sealed class CompareReport(MachineDescription machine)
     {
         Console.WriteLine($"{machine.Processor}, {machine.Processors} processors, {string.Join(", ", machine.InstructionSets)}");
         Console.WriteLine($"{machine.OperatingSystem}, {machine.Runtime}");
-        Console.WriteLine("Weights are cold. GB/s counts nibbles and F16 scales; % limit is against plain reading or the peak of");
+        Console.WriteLine("GB/s counts nibbles and F16 scales; % limit is against plain reading or the peak of");
         Console.WriteLine($"{machine.FloatPeak} (float) or {machine.Int8Peak} (int8), whichever takes longer;");
         Console.WriteLine("× a peer is its time over this one's.");
     }
@@ -40,7 +40,7 @@ internal sealed class CompareReport(MachineDescription machine)
     public void Print(ShapeResult result)
     {
         Console.WriteLine();
-        Line($"{result.Shape}, {result.Threads} threads, {result.Copies} copies of the weights");
+        Line($"{result.Shape}, {result.Threads} threads, {result.Copies} copies of the weights{(result.IsCold ? "" : ", which caches may hold")}");
         foreach ((string engine, string description) in result.Descriptions)
         {
             Line($"  {engine,-18}{description}");

@@ -54,7 +54,7 @@ internal static class CompareRun
             }
 
             Dictionary<string, string> descriptions = EngineKind.All.Zip(engines).ToDictionary(e => e.First.Name, e => e.Second.Description);
-            return new ShapeResult(shape, threads, work.Copies, descriptions, rows, unpack, MachineLimits.Median(limits));
+            return new ShapeResult(shape, threads, work.Copies, work.IsCold, descriptions, rows, unpack, MachineLimits.Median(limits));
         }
         finally
         {

@@ -31,6 +31,7 @@ internal sealed record Measurement(
 /// <param name="Shape">The layer's shape.</param>
 /// <param name="Threads">Threads a call.</param>
 /// <param name="Copies">Copies of the weights over which calls rotate.</param>
+/// <param name="IsCold">Whether those are too many for any cache.</param>
 /// <param name="Descriptions">What each engine runs, by its name.</param>
 /// <param name="Rows">The measurements, by M and then by engine.</param>
 /// <param name="UnpackSeconds">Time of <c>ForwardUnpack</c> of one row; null where M = 1 was not asked for.</param>
@@ -39,6 +40,7 @@ internal sealed record ShapeResult(
     Linear4BitShape Shape,
     int Threads,
     int Copies,
+    bool IsCold,
     IReadOnlyDictionary<string, string> Descriptions,
     IReadOnlyList<Measurement> Rows,
     double? UnpackSeconds,

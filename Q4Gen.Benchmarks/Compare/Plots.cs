@@ -11,6 +11,10 @@ internal static class Plots
     private const int Width = 1000;
     private const int Height = 640;
 
+    /// <summary>Powers of ten that have ticks: from nanoseconds in µs to any processor's GFLOP/s.</summary>
+    private const int MinExponent = -4;
+    private const int MaxExponent = 7;
+
     // Ours warm, theirs cold; told apart by those who see no red from green, too.
     private static readonly Dictionary<string, Color> s_colors = new()
     {
@@ -27,6 +31,7 @@ internal static class Plots
     public static Plot Create(string title, string xLabel, string yLabel)
     {
         var plot = new Plot();
+        plot.Font.Set(Fonts.Sans);
         plot.Title(title, size: 18);
         plot.XLabel(xLabel, size: 14);
         plot.YLabel(yLabel, size: 14);
@@ -46,12 +51,28 @@ internal static class Plots
         ? plot.GetImageBytes(Width, Height, ImageFormat.Png)
         : Encoding.UTF8.GetBytes(plot.GetSvgXml(Width, Height));
 
-    private static NumericAutomatic LogTicks() => new()
+    /// <summary>Labels at 1, 2 and 5 times each power of ten, for figures seldom span many of those; minor ticks between.</summary>
+    private static NumericManual LogTicks()
     {
-        MinorTickGenerator = new LogMinorTickGenerator(),
-        IntegerTicksOnly = true,
-        LabelFormatter = static exponent => Math.Pow(10, exponent).ToString("#,0.####", CultureInfo.InvariantCulture),
-    };
+        var ticks = new NumericManual();
+        for (int exponent = MinExponent; exponent <= MaxExponent; exponent++)
+        {
+            for (int digit = 1; digit <= 9; digit++)
+            {
+                double position = exponent + Math.Log10(digit);
+                if (digit is 1 or 2 or 5)
+                {
+                    ticks.AddMajor(position, (digit * Math.Pow(10, exponent)).ToString("#,0.####", CultureInfo.InvariantCulture));
+                }
+                else
+                {
+                    ticks.AddMinor(position);
+                }
+            }
+        }
+
+        return ticks;
+    }
 }
 
 /// <summary>
@@ -78,7 +99,7 @@ internal static class RooflinePlot
         double[] x = [.. shown.SelectMany(static result => result.Rows).Select(static row => Math.Log10(row.Intensity))];
         double[] y = [.. shown.SelectMany(static result => result.Rows).Select(static row => Math.Log10(row.OperationsPerSecond / 1e9))];
         double top = Math.Log10(Math.Max(main.Limits.FloatPeak, main.Limits.Int8Peak) / 1e9);
-        plot.Axes.SetLimits(x.Min() - 0.2, Math.Max(x.Max(), 2) + 0.2, Math.Min(y.Min(), top - 1) - 0.2, Math.Max(y.Max(), top) + 0.2);
+        plot.Axes.SetLimits(x.Min() - 0.35, Math.Max(x.Max(), 2) + 0.2, Math.Min(y.Min(), top - 1) - 0.2, Math.Max(y.Max(), top) + 0.2);
         plot.ShowLegend(Alignment.LowerRight);
         return Plots.Render(plot, extension);
     }

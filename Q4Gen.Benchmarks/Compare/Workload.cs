@@ -11,6 +11,9 @@ internal sealed class Workload
     /// <summary>Bytes of 4-bit weights over which calls rotate: no last-level cache keeps them from one call to the next.</summary>
     private const long ColdBytes = 200_000_000;
 
+    /// <summary>Each copy is a session of ONNX Runtime. Only layers so small that they live in caches anyway would need more.</summary>
+    private const int MaxCopies = 64;
+
     /// <summary>Rows of a result that are checked, evenly spread; each costs a product in float64.</summary>
     private const int MaxCheckedRows = 8;
 
@@ -18,7 +21,7 @@ internal sealed class Workload
 
     /// <summary>Random weights, as many copies as keep them cold, and <paramref name="maxRows"/> Gaussian rows of x; always the same.</summary>
     public Workload(Linear4BitShape shape, int maxRows)
-        : this(shape, maxRows, (int)((ColdBytes + shape.WeightBytes - 1) / shape.WeightBytes))
+        : this(shape, maxRows, (int)Math.Min(MaxCopies, (ColdBytes + shape.WeightBytes - 1) / shape.WeightBytes))
     {
     }
 
@@ -64,6 +67,9 @@ internal sealed class Workload
 
     /// <summary>Bytes that a call must read: nibbles and F16 scales of one copy.</summary>
     public double WeightBytes => Shape.WeightBytes + 2.0 * Shape.ScaleCount;
+
+    /// <summary>Whether no cache holds weights from one call to the next.</summary>
+    public bool IsCold => Copies * Shape.WeightBytes >= ColdBytes;
 
     /// <summary>Floating-point operations of a call; a multiply-add counts as two.</summary>
     public double Operations(int rows) => 2.0 * rows * Shape.In * Shape.Out;
