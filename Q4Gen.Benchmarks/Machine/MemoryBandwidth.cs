@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Q4Gen.Kernels;
 
-namespace Q4Gen.Benchmarks;
+namespace Q4Gen.Benchmarks.Machine;
 
 /// <summary>
 /// What this machine's memory gives to plain reading: each thread sums its share of a large buffer in four streams with
@@ -17,65 +17,29 @@ internal sealed unsafe class MemoryBandwidth : IDisposable
 
     private readonly int* _buffer;
     private readonly long _bytes;
-    private readonly int _threads;
-    private readonly Barrier? _barrier;
-    private volatile bool _isOver;
+    private readonly ProbeTeam _team;
     private int _sink;
 
-    /// <summary>A buffer of <paramref name="bytes"/>, read by <paramref name="threads"/> threads that stay until disposal.</summary>
-    public MemoryBandwidth(long bytes, int threads)
+    /// <summary>A buffer of about <paramref name="bytes"/>, read by the threads of <paramref name="team"/>.</summary>
+    public MemoryBandwidth(long bytes, ProbeTeam team)
     {
-        _bytes = bytes / (threads * Streams * LineBytes) * (threads * Streams * LineBytes);
-        _threads = threads;
+        long unit = (long)team.Threads * Streams * LineBytes;
+        _bytes = bytes / unit * unit;
+        _team = team;
         _buffer = (int*)NativeMemory.AlignedAlloc((nuint)_bytes, 4096);
         new Span<byte>(_buffer, checked((int)_bytes)).Fill(1);
-        if (threads > 1)
-        {
-            _barrier = new Barrier(threads);
-            for (int i = 1; i < threads; i++)
-            {
-                int part = i;
-                new Thread(() => Loop(part)) { IsBackground = true }.Start();
-            }
-        }
     }
 
-    /// <summary>Reads everything once; returns the bytes.</summary>
-    public long ReadAll()
-    {
-        _barrier?.SignalAndWait();
-        Read(0);
-        _barrier?.SignalAndWait();
-        return _bytes;
-    }
+    /// <summary>Reads everything once; bytes a second.</summary>
+    public double Measure() => _bytes / _team.Time(Read);
 
-    /// <summary>Ends the threads and frees the buffer.</summary>
-    public void Dispose()
-    {
-        _isOver = true;
-        _barrier?.SignalAndWait();
-        NativeMemory.AlignedFree(_buffer);
-    }
-
-    private void Loop(int part)
-    {
-        while (true)
-        {
-            _barrier!.SignalAndWait();
-            if (_isOver)
-            {
-                return;
-            }
-
-            Read(part);
-            _barrier.SignalAndWait();
-        }
-    }
+    /// <summary>Frees the buffer.</summary>
+    public void Dispose() => NativeMemory.AlignedFree(_buffer);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Read(int part)
     {
-        long stream = _bytes / _threads / Streams / sizeof(int);
+        long stream = _bytes / _team.Threads / Streams / sizeof(int);
         ref int words = ref Unsafe.Add(ref *_buffer, (nint)(part * Streams * stream));
         Vector256<int> sum0 = default, sum1 = default, sum2 = default, sum3 = default;
         for (long i = 0; i < stream; i += LineBytes / sizeof(int))

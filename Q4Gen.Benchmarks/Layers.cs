@@ -1,0 +1,57 @@
+namespace Q4Gen.Benchmarks;
+
+/// <summary>The gate of a 7B Llama.</summary>
+[Linear4Bit(In = 4096, Out = 11008, Group = 128)]
+internal sealed partial class Gate4096x11008;
+
+/// <summary>Its way back.</summary>
+[Linear4Bit(In = 11008, Out = 4096, Group = 128)]
+internal sealed partial class Down11008x4096;
+
+/// <summary>A square projection.</summary>
+[Linear4Bit(In = 4096, Out = 4096, Group = 64)]
+internal sealed partial class Square4096;
+
+/// <summary>A layer of a small model.</summary>
+[Linear4Bit(In = 2048, Out = 5632, Group = 32)]
+internal sealed partial class Gate2048x5632;
+
+/// <summary>A layer of a tiny model, where a call itself is what costs.</summary>
+[Linear4Bit(In = 128, Out = 384, Group = 128)]
+internal sealed partial class Small128x384;
+
+/// <summary>The same with more scales.</summary>
+[Linear4Bit(In = 128, Out = 384, Group = 32)]
+internal sealed partial class Small128x384Group32;
+
+/// <summary>A block of a 7B Llama, to load.</summary>
+internal sealed partial class LoadedBlock
+{
+    [Linear4Bit(In = 4096, Out = 4096)]
+    public partial Linear4Bit QProj { get; }
+
+    [Linear4Bit(In = 4096, Out = 4096)]
+    public partial Linear4Bit KProj { get; }
+
+    [Linear4Bit(In = 4096, Out = 4096)]
+    public partial Linear4Bit VProj { get; }
+
+    [Linear4Bit(In = 4096, Out = 4096)]
+    public partial Linear4Bit OProj { get; }
+
+    [Linear4Bit(In = 4096, Out = 11008)]
+    public partial Linear4Bit GateProj { get; }
+
+    [Linear4Bit(In = 4096, Out = 11008)]
+    public partial Linear4Bit UpProj { get; }
+
+    [Linear4Bit(In = 11008, Out = 4096)]
+    public partial Linear4Bit DownProj { get; }
+}
+
+/// <summary>As many such blocks as the file has.</summary>
+[Linear4BitModel]
+internal sealed partial class LoadedModel
+{
+    public LoadedBlock[]? Layers { get; private set; }
+}
