@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Q4Gen.Format;
@@ -10,7 +11,7 @@ namespace Q4Gen.Loading;
 internal static class LayerLoader
 {
     // Several chunks a processor for layers worth the threads, each small enough to stay in a core's cache while it moves.
-    private const int ChunkBytes = 1 << 20;
+    private const int ChunkBytes = 256 << 10;
 
     /// <summary>Loads a layer whose shape the source tells; the group by the rule of <see cref="GroupInference"/>.</summary>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="group"/> is not positive.</exception>
@@ -106,11 +107,19 @@ internal static class LayerLoader
 
     private static void PackChunk(PackedWeights packed, LayerTensors tensors, int firstRow, int rows)
     {
-        int rowBytes = tensors.In / 2;
-        PanelPacker.PackRows(packed, firstRow, tensors.Weight.Bytes((long)firstRow * rowBytes, rows * rowBytes));
-
-        int scaleBytes = tensors.Groups * sizeof(ushort);
-        PanelPacker.PackScales(
-            packed, firstRow, MemoryMarshal.Cast<byte, Half>(tensors.Scales.Bytes((long)firstRow * scaleBytes, rows * scaleBytes)));
+        int weightBytes = rows * (tensors.In / 2);
+        int scaleBytes = rows * tensors.Groups * sizeof(ushort);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(Math.Max(weightBytes, scaleBytes));
+        try
+        {
+            PanelPacker.PackRows(
+                packed, firstRow, tensors.Weight.Read((long)firstRow * (tensors.In / 2), buffer.AsSpan(0, weightBytes)));
+            PanelPacker.PackScales(packed, firstRow, MemoryMarshal.Cast<byte, Half>(
+                tensors.Scales.Read((long)firstRow * tensors.Groups * sizeof(ushort), buffer.AsSpan(0, scaleBytes))));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 }

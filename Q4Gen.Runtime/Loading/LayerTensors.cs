@@ -133,9 +133,10 @@ internal sealed class LayerTensors
     /// <exception cref="WeightFormatException">There is one.</exception>
     public void CheckScales()
     {
+        byte[] buffer = new byte[Math.Min(CheckBytes, Scales.ByteLength)];
         for (long offset = 0; offset < Scales.ByteLength; offset += CheckBytes)
         {
-            ReadOnlySpan<byte> bytes = Scales.Bytes(offset, (int)Math.Min(CheckBytes, Scales.ByteLength - offset));
+            ReadOnlySpan<byte> bytes = Scales.Read(offset, buffer.AsSpan(0, (int)Math.Min(CheckBytes, Scales.ByteLength - offset)));
             ReadOnlySpan<Half> scales = MemoryMarshal.Cast<byte, Half>(bytes);
             int index = PanelPacker.IndexOfNonFinite(scales);
             if (index >= 0)

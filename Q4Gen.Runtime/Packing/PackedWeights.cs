@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Q4Gen.Format;
+using Q4Gen.Packing;
 
 namespace Q4Gen.Kernels;
 
@@ -31,7 +32,8 @@ public sealed unsafe class PackedWeights
         _scalesOffset = AlignUp(shape.PackedWeightBytes);
         _biasOffset = _scalesOffset + AlignUp(shape.PackedScaleBytes);
         ByteLength = _biasOffset + AlignUp((long)shape.Panels * PanelLayout.PanelRows * sizeof(float));
-        _memory = (nint)NativeMemory.AlignedAlloc((nuint)ByteLength, Alignment);
+        _memory = (nint)NativeMemory.AlignedAlloc((nuint)ByteLength, ByteLength < HugePages.MinBlockBytes ? Alignment : HugePages.Bytes);
+        HugePages.Advise(_memory, ByteLength);
         GC.AddMemoryPressure(ByteLength);
         if (shape.Out % PanelLayout.PanelRows != 0)
         {

@@ -15,6 +15,7 @@ namespace Q4Gen.Safetensors;
 internal sealed unsafe class MappedStorage : TensorStorage
 {
     private readonly string _path;
+    // Closed with the view, so that a held tensor can still be read.
     private readonly SafeFileHandle _file;
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;
@@ -84,6 +85,31 @@ internal sealed unsafe class MappedStorage : TensorStorage
     /// <inheritdoc/>
     public override ReadOnlySpan<byte> Slice(long offset, int length)
     {
+        CheckUnchanged();
+        return new ReadOnlySpan<byte>(_pointer + offset, length);
+    }
+
+    /// <inheritdoc/>
+    public override ReadOnlySpan<byte> Read(long offset, Span<byte> buffer)
+    {
+        CheckUnchanged();
+        for (int done = 0; done < buffer.Length;)
+        {
+            int count = RandomAccess.Read(_file, buffer[done..], offset + done);
+            if (count == 0)
+            {
+                throw new WeightFormatException(
+                    $"{_path}: changed while in use: it ends at byte {offset + done}, but had {Length} bytes when it was opened; open it again, and replace weight files by renaming a new one.");
+            }
+
+            done += count;
+        }
+
+        return buffer;
+    }
+
+    private void CheckUnchanged()
+    {
         ThrowIfDisposed();
         long now = RandomAccess.GetLength(_file);
         if (now != Length)
@@ -98,8 +124,6 @@ internal sealed unsafe class MappedStorage : TensorStorage
             throw new WeightFormatException(
                 $"{_path}: changed while in use: it was written at {lastWrite:O}, but at {_lastWrite:O} when it was opened; open it again, and replace weight files by renaming a new one.");
         }
-
-        return new ReadOnlySpan<byte>(_pointer + offset, length);
     }
 
     /// <inheritdoc/>

@@ -11,6 +11,14 @@ internal abstract class TensorStorage : IDisposable
     /// <exception cref="WeightFormatException">The file behind it has changed.</exception>
     public abstract ReadOnlySpan<byte> Slice(long offset, int length);
 
+    /// <summary>
+    /// As <see cref="Slice"/>, for bytes that are used once: where they lie in a file, copied into
+    /// <paramref name="buffer"/>, which costs less than mapping their pages and leaves none of them in this process.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The memory is released.</exception>
+    /// <exception cref="WeightFormatException">The file behind it has changed.</exception>
+    public virtual ReadOnlySpan<byte> Read(long offset, Span<byte> buffer) => Slice(offset, buffer.Length);
+
     /// <summary>Keeps the memory until <see cref="Release"/>, even where <see cref="Dispose"/> comes in between.</summary>
     /// <exception cref="ObjectDisposedException">The memory is released.</exception>
     public abstract void Hold();

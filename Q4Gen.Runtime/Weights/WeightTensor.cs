@@ -128,6 +128,16 @@ public sealed class WeightTensor
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a tensor type."),
     };
 
+    /// <summary>Bytes from <paramref name="offset"/> on that are used once, in <paramref name="buffer"/> or where they lie in memory.</summary>
+    /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
+    /// <exception cref="WeightFormatException">The file that the tensor lies in changed while in use.</exception>
+    internal ReadOnlySpan<byte> Read(long offset, Span<byte> buffer)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, ByteLength - buffer.Length);
+        return _storage.Read(_start + offset, buffer);
+    }
+
     /// <summary>Keeps the tensor's memory until <see cref="Release"/>, even where its source is disposed in between.</summary>
     /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
     internal void Hold() => _storage.Hold();
