@@ -24,6 +24,26 @@ internal sealed partial class Small128x384;
 [Linear4Bit(In = 128, Out = 384, Group = 32)]
 internal sealed partial class Small128x384Group32;
 
+/// <summary>The same as <see cref="Gate4096x11008"/> with 8-bit activations.</summary>
+[Linear4Bit(In = 4096, Out = 11008, Group = 128, Precision = Linear4BitPrecision.Int8Activations)]
+internal sealed partial class Gate4096x11008Int8;
+
+/// <summary>The same as <see cref="Down11008x4096"/> with 8-bit activations.</summary>
+[Linear4Bit(In = 11008, Out = 4096, Group = 128, Precision = Linear4BitPrecision.Int8Activations)]
+internal sealed partial class Down11008x4096Int8;
+
+/// <summary>The same as <see cref="Square4096"/> with 8-bit activations.</summary>
+[Linear4Bit(In = 4096, Out = 4096, Group = 64, Precision = Linear4BitPrecision.Int8Activations)]
+internal sealed partial class Square4096Int8;
+
+/// <summary>The same as <see cref="Gate2048x5632"/> with 8-bit activations.</summary>
+[Linear4Bit(In = 2048, Out = 5632, Group = 32, Precision = Linear4BitPrecision.Int8Activations)]
+internal sealed partial class Gate2048x5632Int8;
+
+/// <summary>The same as <see cref="Small128x384"/> with 8-bit activations.</summary>
+[Linear4Bit(In = 128, Out = 384, Group = 128, Precision = Linear4BitPrecision.Int8Activations)]
+internal sealed partial class Small128x384Int8;
+
 /// <summary>A block of a 7B Llama, to load.</summary>
 internal sealed partial class LoadedBlock
 {

@@ -32,9 +32,14 @@ public sealed class Q4Generator : IIncrementalGenerator
         IncrementalValuesProvider<ContainerSpec> models = context.SyntaxProvider
             .ForAttributeWithMetadataName(KnownNames.ModelAttribute, static (node, _) => node is TypeDeclarationSyntax, ParseModel)
             .Specs(TrackingNames.ParseModels);
-        IncrementalValueProvider<ImmutableArray<ContainerSpec>> allContainers =
-            containers.Collect().Combine(models.Collect()).Select(static (both, _) => both.Left.AddRange(both.Right));
-        IncrementalValueProvider<ImmutableArray<LayerClassSpec>> allLayerClasses = layerClasses.Collect();
+        IncrementalValueProvider<LayerPrecision> precision = context.AnalyzerConfigOptionsProvider
+            .Select(static (provider, _) => ProjectOptions.Read(provider.GlobalOptions, report: null).Precision)
+            .WithTrackingName(TrackingNames.ParseOptions);
+        IncrementalValueProvider<ImmutableArray<ContainerSpec>> allContainers = containers
+            .Combine(precision).Select(static (both, _) => both.Left.Resolve(both.Right)).Collect()
+            .Combine(models.Collect()).Select(static (both, _) => both.Left.AddRange(both.Right));
+        IncrementalValueProvider<ImmutableArray<LayerClassSpec>> allLayerClasses = layerClasses
+            .Combine(precision).Select(static (both, _) => both.Left.Resolve(both.Right)).Collect();
         IncrementalValueProvider<EquatableArray<LayerShape>> shapes = allContainers.Combine(allLayerClasses)
             .Select(static (both, _) => DistinctShapes(both.Left, both.Right))
             .WithTrackingName(TrackingNames.Shapes);
@@ -97,7 +102,7 @@ public sealed class Q4Generator : IIncrementalGenerator
         containers.SelectMany(container => container.Layers.Select(layer => layer.Shape))
             .Concat(layerClasses.Select(layer => layer.Shape))
             .Distinct()
-            .OrderBy(shape => shape.In).ThenBy(shape => shape.Out).ThenBy(shape => shape.Group)
+            .OrderBy(shape => shape.In).ThenBy(shape => shape.Out).ThenBy(shape => shape.Group).ThenBy(shape => shape.Precision)
             .ToEquatableArray();
 
     private static void Add(SourceProductionContext output, SourceFile file) => output.AddSource(file.HintName, file.Text);

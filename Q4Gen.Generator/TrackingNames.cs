@@ -6,6 +6,7 @@ internal static class TrackingNames
     public const string ParseLayerClasses = "Q4Gen.Parse.LayerClasses";
     public const string ParseContainers = "Q4Gen.Parse.Containers";
     public const string ParseModels = "Q4Gen.Parse.Models";
+    public const string ParseOptions = "Q4Gen.Parse.Options";
     public const string Shapes = "Q4Gen.Shapes";
     public const string PlanKernels = "Q4Gen.Plan.Kernels";
     public const string EmitKernels = "Q4Gen.Emit.Kernels";
@@ -16,7 +17,7 @@ internal static class TrackingNames
     /// <summary>All of them.</summary>
     public static readonly string[] All =
     [
-        ParseLayerClasses, ParseContainers, ParseModels, Shapes, PlanKernels, EmitKernels, EmitLayerClasses, EmitContainers,
+        ParseLayerClasses, ParseContainers, ParseModels, ParseOptions, Shapes, PlanKernels, EmitKernels, EmitLayerClasses, EmitContainers,
         EmitRegistration,
     ];
 }

@@ -30,7 +30,8 @@ public partial class Linear4Bit : IDisposable
     /// <param name="weight4Bit">Packed weights <c>[out, in/2]</c>: byte i of a row holds column 2i in its low nibble, 2i+1 in its high one.</param>
     /// <param name="scales4Bit">Scales <c>[out, ceil(in/group)]</c>; finite.</param>
     /// <param name="bias">Bias <c>[out]</c>, finite; empty for none.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A feature count or the group is not positive, or In is odd.</exception>
+    /// <param name="precision">Whether activations stay float32 or are rounded to 8 bits inside each call.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A feature count or the group is not positive, In is odd, or the precision is none.</exception>
     /// <exception cref="ArgumentException">A span has the wrong length, or a scale or bias is not finite.</exception>
     public Linear4Bit(
         int inFeatures,
@@ -38,9 +39,10 @@ public partial class Linear4Bit : IDisposable
         int group,
         ReadOnlySpan<byte> weight4Bit,
         ReadOnlySpan<Half> scales4Bit,
-        ReadOnlySpan<float> bias = default)
+        ReadOnlySpan<float> bias = default,
+        Linear4BitPrecision precision = Linear4BitPrecision.Exact)
         : this(
-            KernelRegistry.Find(new Linear4BitShape(inFeatures, outFeatures, group)),
+            KernelRegistry.Find(new Linear4BitShape(inFeatures, outFeatures, group), precision),
             PanelPacker.Pack(new Linear4BitShape(inFeatures, outFeatures, group), weight4Bit, scales4Bit, bias))
     {
     }
@@ -81,8 +83,11 @@ public partial class Linear4Bit : IDisposable
     /// <summary>Bytes of native memory that the packed weights, scales and bias take.</summary>
     public long ByteLength => _weights.ByteLength;
 
-    /// <summary>What computes this layer: its name, its instruction set, and whether the compiler emitted it for this shape.</summary>
-    public KernelInfo Kernel => new(_kernel.Name, _kernel.Isa, _kernel.IsGenerated);
+    /// <summary>Whether activations stay float32 or are rounded to 8 bits inside each call.</summary>
+    public Linear4BitPrecision Precision => _kernel.Precision;
+
+    /// <summary>What computes this layer: its name, instruction set and precision, and whether the compiler emitted it for this shape.</summary>
+    public KernelInfo Kernel => new(_kernel.Name, _kernel.Isa, _kernel.Precision, _kernel.IsGenerated);
 
     /// <summary>For generated layer classes: the weights, to share with a clone.</summary>
     protected PackedWeights SharedWeights
@@ -100,17 +105,23 @@ public partial class Linear4Bit : IDisposable
     /// Columns that share a scale. Where null: the source's own <c>group_size</c>, else in / groups when that divides,
     /// else the one size of 32, 64, 128 and 256 that gives as many groups, else an error that asks for it.
     /// </param>
+    /// <param name="precision">Whether activations stay float32 or are rounded to 8 bits inside each call.</param>
     /// <exception cref="WeightFormatException">A tensor is missing, or has the wrong type, shape or values.</exception>
-    public static Linear4Bit Load(IWeightSource weights, string prefix, int? group = null)
+    public static Linear4Bit Load(
+        IWeightSource weights, string prefix, int? group = null, Linear4BitPrecision precision = Linear4BitPrecision.Exact)
     {
         PackedWeights packed = LayerLoader.Load(weights, prefix, group);
-        return new Linear4Bit(KernelRegistry.Find(packed.Shape), packed);
+        return new Linear4Bit(KernelRegistry.Find(packed.Shape, precision), packed);
     }
 
     /// <summary>Loads the layer named <paramref name="prefix"/> from tensors in memory; as <see cref="Load"/>.</summary>
     /// <exception cref="WeightFormatException">A tensor is missing, or has the wrong type, shape or values.</exception>
-    public static Linear4Bit LoadDirect(IReadOnlyDictionary<string, WeightTensor> tensors, string prefix, int? group = null) =>
-        Load(new TensorDictionary(tensors), prefix, group);
+    public static Linear4Bit LoadDirect(
+        IReadOnlyDictionary<string, WeightTensor> tensors,
+        string prefix,
+        int? group = null,
+        Linear4BitPrecision precision = Linear4BitPrecision.Exact) =>
+        Load(new TensorDictionary(tensors), prefix, group, precision);
 
     /// <summary>Computes <c>y = x · Wᵀ + b</c> for any number of rows.</summary>
     /// <param name="x">Row-major <c>[rows, in]</c>; see docs/kernels.md for the range of x.</param>
@@ -152,15 +163,24 @@ public partial class Linear4Bit : IDisposable
         return new Linear4Bit(_kernel, _weights);
     }
 
+    /// <summary>A second layer on the same weights with another precision.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The precision is none.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public Linear4Bit CloneFor(Linear4BitPrecision precision)
+    {
+        using WeightsLease.Use use = _lease.Enter(this);
+        return new Linear4Bit(KernelRegistry.Find(Shape, precision).Best, _weights);
+    }
+
     /// <summary>
-    /// A clone that runs the kernel of one instruction set, for tests and comparisons; null where this processor lacks
-    /// it or the shape has no kernel for it.
+    /// A clone of the same precision that runs the kernel of one instruction set, for tests and comparisons; null where
+    /// this processor lacks it or the shape has no kernel for it.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public Linear4Bit? CloneFor(KernelIsa isa)
     {
         using WeightsLease.Use use = _lease.Enter(this);
-        return KernelRegistry.Find(Shape).Create(isa) is { } kernel ? new Linear4Bit(kernel, _weights) : null;
+        return KernelRegistry.Find(Shape, Precision).Create(isa) is { } kernel ? new Linear4Bit(kernel, _weights) : null;
     }
 
     /// <summary>

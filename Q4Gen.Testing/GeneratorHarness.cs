@@ -77,6 +77,7 @@ public static class GeneratorHarness
         CSharpGeneratorDriver.Create(
             [options.Generator().AsSourceGenerator()],
             parseOptions: options.ParseOptions,
+            optionsProvider: new ProjectProperties(options.Properties),
             driverOptions: new GeneratorDriverOptions(IncrementalGeneratorOutputKind.None, trackSteps));
 
     internal static HarnessResult Run(CSharpCompilation compilation, GeneratorDriver driver, HarnessOptions options)

@@ -45,6 +45,9 @@ public sealed record HarnessOptions
     /// <summary>Preprocessor symbols.</summary>
     public ImmutableArray<string> Symbols { get; init; } = [];
 
+    /// <summary>MSBuild properties that the project sets, such as <c>Q4GenPrecision</c>.</summary>
+    public ImmutableDictionary<string, string> Properties { get; init; } = ImmutableDictionary<string, string>.Empty;
+
     /// <summary>References beside .NET 10, Q4Gen and System.Numerics.Tensors.</summary>
     public ImmutableArray<MetadataReference> References { get; init; } = [];
 

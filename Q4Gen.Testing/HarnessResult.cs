@@ -81,7 +81,7 @@ public sealed class HarnessResult
     {
         var failures = new List<string>();
         var options = new CompilationWithAnalyzersOptions(
-            new AnalyzerOptions([]),
+            new AnalyzerOptions([], new ProjectProperties(Options.Properties)),
             (exception, analyzer, _) =>
             {
                 lock (failures)

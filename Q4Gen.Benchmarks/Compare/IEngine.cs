@@ -43,6 +43,7 @@ internal sealed record EngineKind(string Name, bool IsInt8, double MaxError, Fun
     public static IReadOnlyList<EngineKind> All { get; } =
     [
         new("q4gen-exact", false, FloatError, static (work, threads) => new Q4GenEngine(work, threads, KernelRegistry.Find(work.Shape))),
+        new("q4gen-int8", true, Int8Error, static (work, threads) => new Q4GenEngine(work, threads, KernelRegistry.Find(work.Shape, Linear4BitPrecision.Int8Activations))),
         OnnxRuntimeFloat,
         OnnxRuntimeInt8,
     ];

@@ -38,8 +38,7 @@ public unsafe class ActivationPacking : IDisposable
     private readonly Linear4BitKernel _kernel = KernelRegistry.Find(s_shape).Best;
     private readonly PackedWeights _weights = new(s_shape, hasBias: false);
     private float[] _x = [];
-    private float[] _tiles = [];
-    private TileCounts _counts;
+    private byte[] _tiles = [];
 
     /// <summary>Rows of x.</summary>
     [Params(24, 96)]
@@ -50,17 +49,17 @@ public unsafe class ActivationPacking : IDisposable
     public void Setup()
     {
         _x = LayerData.Activations(Rows * s_shape.In);
-        _counts = TileCounts.For(Rows, _kernel.TileRows, _kernel.TailTileRows);
-        _tiles = new float[ActivationTiles.Length(_kernel, _counts)];
+        _tiles = new byte[_kernel.Packing.Bytes(Rows)];
     }
 
     /// <summary>4096 columns.</summary>
     [Benchmark]
     public void Pack()
     {
-        fixed (float* x = _x, tiles = _tiles)
+        fixed (float* x = _x)
+        fixed (byte* tiles = _tiles)
         {
-            ActivationTiles.Pack(_kernel, _weights.Call(x, null, Rows), tiles, _counts, 0, _counts.Full + _counts.Tail);
+            _kernel.Packing.Pack(_weights.Call(x, null, Rows), tiles, 0, _kernel.Packing.Tiles(Rows));
         }
     }
 

@@ -101,12 +101,22 @@ internal static class Descriptors
         "Types that hold each other need [WeightName]",
         "'{0}' is of type '{1}', which leads back to '{2}', so it is unclear which holds which; put '[WeightName(\"{3}\")]' on the member whose tensors are in the file");
 
+    public static readonly DiagnosticDescriptor UnknownPrecision = Error(
+        "Q4G0019",
+        "Precision must be a member of Linear4BitPrecision",
+        "Precision of '{0}' is {1}, which Linear4BitPrecision does not have; write 'Precision = Linear4BitPrecision.Exact' or 'Precision = Linear4BitPrecision.Int8Activations'");
+
+    public static readonly DiagnosticDescriptor UnknownProjectPrecision = Error(
+        "Q4G0020",
+        "The MSBuild property Q4GenPrecision must name a precision",
+        "The MSBuild property Q4GenPrecision is '{0}'; write '<Q4GenPrecision>Exact</Q4GenPrecision>' or '<Q4GenPrecision>Int8Activations</Q4GenPrecision>' in the project file");
+
     /// <summary>All of them.</summary>
     public static readonly ImmutableArray<DiagnosticDescriptor> All =
     [
         ClassNotPartial, PropertyNotPartial, ContainingTypeNotPartial, NotPositive, OddIn, ScalarGroup, GroupLargerThanIn,
         WrongPropertyType, UnusableProperty, PropertyHasBody, UnusableClass, DuplicateTensorName, LanguageTooOld,
-        UnusableContainer, NameOnClass, TooLarge, UnloadableChild, CyclicChild,
+        UnusableContainer, NameOnClass, TooLarge, UnloadableChild, CyclicChild, UnknownPrecision, UnknownProjectPrecision,
     ];
 
     private static DiagnosticDescriptor Error(string id, string title, string message) => Create(id, title, message, DiagnosticSeverity.Error);

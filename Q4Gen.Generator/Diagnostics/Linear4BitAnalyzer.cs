@@ -22,6 +22,9 @@ public sealed class Linear4BitAnalyzer : DiagnosticAnalyzer
             if (start.Compilation.GetTypeByMetadataName(KnownNames.LayerAttribute) is not null)
             {
                 start.RegisterSymbolAction(Analyze, SymbolKind.NamedType);
+                start.RegisterCompilationEndAction(static end => ProjectOptions.Read(
+                    end.Options.AnalyzerConfigOptionsProvider.GlobalOptions,
+                    (descriptor, location, arguments) => end.ReportDiagnostic(Diagnostic.Create(descriptor, location, arguments))));
             }
         });
     }

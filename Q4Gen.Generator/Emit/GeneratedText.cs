@@ -68,11 +68,11 @@ internal static class GeneratedText
     /// <summary>A shape's kernels, as an expression.</summary>
     public static string Kernels(LayerShape shape) => $"global::{KernelFile.Namespace}.{shape.FamilyName}.Instance";
 
-    /// <summary>A shape in words: <c>4096→11008 in groups of 128, with a bias</c>.</summary>
+    /// <summary>A shape in words: <c>4096→11008 in groups of 128, with a bias, with 8-bit activations</c>.</summary>
     public static string Describe(LayerShape shape, bool hasBias)
     {
         string groups = shape.Group >= shape.In ? "with one scale a row" : SourceWriter.Text($"in groups of {shape.Group}");
-        return SourceWriter.Text($"{shape.In}→{shape.Out} {groups}{(hasBias ? ", with a bias" : "")}");
+        return SourceWriter.Text($"{shape.In}→{shape.Out} {groups}{(hasBias ? ", with a bias" : "")}{(shape.Precision == LayerPrecision.Int8Activations ? ", with 8-bit activations" : "")}");
     }
 
     /// <summary>Writes the remarks that list a layer's tensors.</summary>

@@ -1,3 +1,5 @@
+using System.Linq;
+
 namespace Q4Gen.Generator.Model;
 
 /// <summary>A type that holds layers or children that do, and gets a <c>Load</c>.</summary>
@@ -15,7 +17,12 @@ internal sealed record ContainerSpec(
     bool EmitLoad,
     LoadFromKind LoadFrom,
     EquatableArray<LayerPropertySpec> Layers,
-    EquatableArray<ChildSpec> Children);
+    EquatableArray<ChildSpec> Children)
+{
+    /// <summary>The same container with the project's precision where an attribute says nothing.</summary>
+    public ContainerSpec Resolve(LayerPrecision projectPrecision) =>
+        this with { Layers = Layers.Select(layer => layer.Resolve(projectPrecision)).ToEquatableArray() };
+}
 
 /// <summary>How a generated <c>LoadFrom</c> relates to the base type's.</summary>
 internal enum LoadFromKind

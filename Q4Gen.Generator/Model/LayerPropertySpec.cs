@@ -23,4 +23,8 @@ internal sealed record LayerPropertySpec(
     bool IsDocumented,
     string Modifiers,
     string Getter,
-    string Setter);
+    string Setter)
+{
+    /// <summary>The same property with the project's precision where its attribute says nothing.</summary>
+    public LayerPropertySpec Resolve(LayerPrecision projectPrecision) => this with { Shape = Shape.Resolve(projectPrecision) };
+}

@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using System.Globalization;
+using System.Linq;
 using Microsoft.CodeAnalysis;
 using Q4Gen.Format;
 using Q4Gen.Generator.Diagnostics;
@@ -27,6 +28,7 @@ internal sealed record LayerDeclaration(LayerShape Shape, bool HasBias, string? 
     {
         int inFeatures = 0, outFeatures = 0, group = DefaultGroup;
         bool hasBias = false;
+        LayerPrecision precision = LayerPrecision.Unstated;
         string? name = null;
         foreach (KeyValuePair<string, TypedConstant> argument in attribute.NamedArguments)
         {
@@ -44,13 +46,16 @@ internal sealed record LayerDeclaration(LayerShape Shape, bool HasBias, string? 
                 case ("Bias", bool value):
                     hasBias = value;
                     break;
+                case ("Precision", int value):
+                    precision = (LayerPrecision)value;
+                    break;
                 case ("Name", string value):
                     name = value;
                     break;
             }
         }
 
-        var shape = new LayerShape(inFeatures, outFeatures, group);
+        var shape = new LayerShape(inFeatures, outFeatures, group, precision);
         return IsUsable(shape, attribute, owner, report) ? new LayerDeclaration(shape, hasBias, name) : null;
     }
 
@@ -67,6 +72,13 @@ internal sealed record LayerDeclaration(LayerShape Shape, bool HasBias, string? 
         if (shape.In % 2 != 0)
         {
             report?.Invoke(Descriptors.OddIn, attribute.LocationOf("In"), owner, Text(shape.In), Text(shape.In + 1L));
+            return false;
+        }
+
+        if (shape.Precision is not (LayerPrecision.Exact or LayerPrecision.Int8Activations)
+            && attribute.NamedArguments.Any(argument => argument.Key == "Precision"))
+        {
+            report?.Invoke(Descriptors.UnknownPrecision, attribute.LocationOf("Precision"), owner, Text((int)shape.Precision));
             return false;
         }
 

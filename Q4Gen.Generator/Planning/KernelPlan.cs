@@ -1,3 +1,4 @@
+using System;
 using System.Linq;
 using Q4Gen.Format;
 using Q4Gen.Generator.Model;
@@ -19,9 +20,6 @@ internal sealed record KernelPlan(LayerShape Shape, int BlockSteps, EquatableArr
     /// <summary>Steps of 8 input features, the last one perhaps partly filled.</summary>
     public int Steps => (Shape.In + PanelLayout.StepColumns - 1) / PanelLayout.StepColumns;
 
-    /// <summary>Steps whose eight columns all exist.</summary>
-    public int WholeSteps => Shape.In / PanelLayout.StepColumns;
-
     /// <summary>Columns of the step behind the whole ones; 0 where there is none.</summary>
     public int TailColumns => Shape.In % PanelLayout.StepColumns;
 
@@ -31,8 +29,13 @@ internal sealed record KernelPlan(LayerShape Shape, int BlockSteps, EquatableArr
     /// <summary>Steps that share a scale; meaningful for vector kernels, whose groups are whole steps.</summary>
     public int GroupSteps => Groups == 1 ? Steps : Shape.Group / PanelLayout.StepColumns;
 
+    /// <summary>Blocks of a row, each a group or a piece of one.</summary>
+    public int Blocks => (Groups - 1) * CeilingOf(GroupSteps, BlockSteps) + CeilingOf(Steps - (Groups - 1) * GroupSteps, BlockSteps);
+
     /// <summary>Whether blocks end where groups end without being cut there.</summary>
     public bool BlocksFitGroups => Groups == 1 || GroupSteps % BlockSteps == 0;
+
+    private static int CeilingOf(int value, int divisor) => (value + divisor - 1) / divisor;
 }
 
 /// <summary>Instruction sets with vector kernels.</summary>
@@ -41,17 +44,55 @@ internal enum Isa
     Vector128,
     Avx2,
     Avx512,
+    AvxVnni,
+    Dp,
 }
 
 /// <summary>How the kernels of one instruction set are built.</summary>
 /// <param name="Isa">The instruction set.</param>
 /// <param name="Rows">Kernels for few rows of x, which expand nibbles in registers; most rows first, one row last.</param>
 /// <param name="PrefetchBytes">How far ahead of its use a line of weights is asked for; 0 for not at all.</param>
-/// <param name="Tile">The kernel for many rows of x.</param>
-internal sealed record IsaPlan(Isa Isa, EquatableArray<RowsPlan> Rows, int PrefetchBytes, TilePlan Tile)
+/// <param name="MinPackedRows">From how many rows on x is packed once, by all threads together, instead of by each for itself.</param>
+/// <param name="Tile">The exact kernel for many rows of x, which runs on packed rows; null for 8-bit activations, whose row kernels do.</param>
+internal sealed record IsaPlan(Isa Isa, EquatableArray<RowsPlan> Rows, int PrefetchBytes, int MinPackedRows, TilePlan? Tile)
 {
-    /// <summary>Panels that all row kernels divide: the unit in which work is shared between threads.</summary>
-    public int UnitPanels => Rows.Max(plan => plan.Panels);
+    /// <summary>A multiple of the panels that any row kernel takes at a time: the unit in which work is shared between threads.</summary>
+    public int UnitPanels => Rows.Aggregate(1, (unit, rows) => LeastCommonMultiple(unit, rows.Panels));
+
+    /// <summary>
+    /// The same plan for a layer of so many panels. A kernel that takes several at a time takes as many as divide them,
+    /// so that none are left; only where nothing does, a second variant takes the rest one by one.
+    /// </summary>
+    public IsaPlan Within(int panels) => this with
+    {
+        Rows = Rows.Select(rows => rows with { Panels = Fitting(rows.Panels, panels) }).ToEquatableArray(),
+        Tile = Tile is null || panels % Tile.Panels == 0 ? Tile : Tile with { Panels = 1 },
+    };
+
+    private static int Fitting(int planned, int panels)
+    {
+        int most = Math.Min(planned, panels);
+        for (int count = most; count > 1; count--)
+        {
+            if (panels % count == 0)
+            {
+                return count;
+            }
+        }
+
+        return most;
+    }
+
+    private static int LeastCommonMultiple(int a, int b)
+    {
+        int multiple = a;
+        while (multiple % b != 0)
+        {
+            multiple += a;
+        }
+
+        return multiple;
+    }
 }
 
 /// <summary>A kernel for a fixed number of rows of x.</summary>
@@ -65,5 +106,4 @@ internal sealed record RowsPlan(int Rows, int Panels, int Accumulators);
 /// <param name="TailRows">Rows of x in the lower tiles for a remainder.</param>
 /// <param name="Panels">Panels that a tile spans.</param>
 /// <param name="ExpandSteps">Steps that are expanded at a time.</param>
-/// <param name="MinRows">From how many rows on it beats the kernels for few.</param>
-internal sealed record TilePlan(int Rows, int TailRows, int Panels, int ExpandSteps, int MinRows);
+internal sealed record TilePlan(int Rows, int TailRows, int Panels, int ExpandSteps);

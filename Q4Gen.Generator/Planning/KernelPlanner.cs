@@ -1,4 +1,4 @@
-using System.Collections.Generic;
+using System.Linq;
 using Q4Gen.Format;
 using Q4Gen.Generator.Model;
 
@@ -9,9 +9,10 @@ internal static class KernelPlanner
 {
     /// <summary>
     /// A float32 running sum of n terms is off by about 2⁻²⁵·√n of its size, so no more than 256 columns are summed
-    /// before they join the total: that keeps the whole layer within 10⁻⁶.
+    /// before they join the total: that keeps the whole layer within 10⁻⁶. For 8-bit activations it is the most
+    /// columns that share a scale of x.
     /// </summary>
-    private const int MaxBlockSteps = 32;
+    private const int MaxBlockSteps = PanelLayout.MaxBlockColumns / PanelLayout.StepColumns;
 
     /// <summary>
     /// Cold weights arrive some 100 ns after they are asked for; at 15 GB/s and four streams a core that is
@@ -27,7 +28,8 @@ internal static class KernelPlanner
         Isa.Avx512,
         new EquatableArray<RowsPlan>([new(4, 1, 2), new(2, 2, 2), new(1, 4, 2)]),
         PrefetchBytes,
-        new TilePlan(Rows: 12, TailRows: 4, Panels: 2, ExpandSteps: 16, MinRows: 12));
+        MinPackedRows: 12,
+        new TilePlan(Rows: 12, TailRows: 4, Panels: 2, ExpandSteps: 16));
 
     /// <summary>
     /// 16 registers and two vectors a panel. Few rows: eight running sums as above. Many: 6 × 2 accumulators, two
@@ -35,30 +37,33 @@ internal static class KernelPlanner
     /// </summary>
     private static readonly IsaPlan s_avx2 = new(
         Isa.Avx2,
-        new EquatableArray<RowsPlan>([new(4, 1, 1), new(2, 1, 2), new(1, 2, 2)]),
+        new EquatableArray<RowsPlan>([new(4, 1, 1), new(1, 2, 2)]),
         PrefetchBytes,
-        new TilePlan(Rows: 6, TailRows: 2, Panels: 1, ExpandSteps: 32, MinRows: 24));
+        MinPackedRows: 24,
+        new TilePlan(Rows: 6, TailRows: 2, Panels: 1, ExpandSteps: 32));
 
-    /// <summary>Four vectors a panel; Arm has 32 registers, SSE 16. One row: two panels are eight running sums.</summary>
+    /// <summary>Four vectors a panel; Arm has 32 registers, SSE 16. One row: two sums for each are eight.</summary>
     private static readonly IsaPlan s_vector128 = new(
         Isa.Vector128,
-        new EquatableArray<RowsPlan>([new(1, 2, 1)]),
+        new EquatableArray<RowsPlan>([new(1, 1, 2)]),
         PrefetchBytes: 2048,
-        new TilePlan(Rows: 4, TailRows: 2, Panels: 1, ExpandSteps: 32, MinRows: 4));
+        MinPackedRows: 4,
+        new TilePlan(Rows: 4, TailRows: 4, Panels: 1, ExpandSteps: 32));
 
     /// <summary>Plans the kernels of <paramref name="shape"/>.</summary>
     public static KernelPlan Plan(LayerShape shape)
     {
-        var isas = new List<IsaPlan>();
-        if (HasVectorKernels(shape))
-        {
-            isas.Add(s_avx512);
-            isas.Add(s_avx2);
-            isas.Add(s_vector128);
-        }
-
+        IsaPlan[] isas = !HasVectorKernels(shape) ? []
+            : shape.Precision == LayerPrecision.Int8Activations ? Int8Plans.All
+            : [s_avx512, s_avx2, s_vector128];
         var plan = new KernelPlan(shape, MaxBlockSteps, isas.ToEquatableArray());
-        return plan with { BlockSteps = BlockSteps(plan.GroupSteps) };
+        return plan with
+        {
+            Isas = isas.Select(isa => isa.Within(plan.Panels)).ToEquatableArray(),
+            BlockSteps = shape.Precision == LayerPrecision.Int8Activations
+                ? System.Math.Min(plan.GroupSteps, MaxBlockSteps)
+                : BlockSteps(plan.GroupSteps),
+        };
     }
 
     /// <summary>Whether groups are whole steps, so that a vector of columns never straddles two scales.</summary>

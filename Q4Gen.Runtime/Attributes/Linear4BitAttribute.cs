@@ -36,6 +36,12 @@ public sealed class Linear4BitAttribute : Attribute
     public bool Bias { get; set; }
 
     /// <summary>
+    /// Whether activations stay float32 or are rounded to 8 bits inside each call. Where nothing is said: the MSBuild
+    /// property <c>Q4GenPrecision</c> of the project, or else <see cref="Linear4BitPrecision.Exact"/>.
+    /// </summary>
+    public Linear4BitPrecision Precision { get; set; }
+
+    /// <summary>
     /// The layer's name in weight files, in place of the property's name in snake_case; it may contain dots. Only on properties.
     /// </summary>
     /// <remarks>

@@ -25,8 +25,8 @@ public readonly unsafe struct KernelCall
         _bias = bias;
     }
 
-    private KernelCall(in KernelCall call, float* tiles, TileCounts counts)
-        : this(tiles, call._y, call.Rows, call._weights, call._scales, call._bias)
+    private KernelCall(in KernelCall call, void* tiles, TileCounts counts)
+        : this((float*)tiles, call._y, call.Rows, call._weights, call._scales, call._bias)
     {
         IsTiled = true;
         FullTiles = counts.Full;
@@ -38,7 +38,7 @@ public readonly unsafe struct KernelCall
 
     /// <summary>
     /// Whether <see cref="X"/> is packed by tiles, <c>[tile][column][row of the tile]</c> with missing rows zero,
-    /// rather than row-major <c>[row][column]</c>.
+    /// rather than row-major <c>[row][column]</c>; for 8-bit activations, whether <see cref="Tiles"/> is there.
     /// </summary>
     public bool IsTiled { get; }
 
@@ -50,6 +50,9 @@ public readonly unsafe struct KernelCall
 
     /// <summary>The first activation.</summary>
     public ref float X => ref *_x;
+
+    /// <summary>The first word of packed 8-bit activations; see <see cref="Int8Activations"/>.</summary>
+    public ref int Tiles => ref *(int*)_x;
 
     /// <summary>The first output; row-major <c>[row][out]</c>.</summary>
     public ref float Y => ref *_y;
@@ -73,5 +76,5 @@ public readonly unsafe struct KernelCall
         new(_x + (nint)firstRow * shape.In, _y + (nint)firstRow * shape.Out, rows, _weights, _scales, _bias);
 
     /// <summary>The same call with its rows packed by tiles at <paramref name="tiles"/>.</summary>
-    internal KernelCall Tiled(float* tiles, TileCounts counts) => new(this, tiles, counts);
+    internal KernelCall Tiled(void* tiles, TileCounts counts) => new(this, tiles, counts);
 }

@@ -14,4 +14,10 @@ public enum KernelIsa
 
     /// <summary>x86 AVX-512 F.</summary>
     Avx512,
+
+    /// <summary>x86 AVX-VNNI: dot products of bytes, for int8 activations.</summary>
+    AvxVnni,
+
+    /// <summary>Arm dot products of bytes (<c>SDOT</c>), for int8 activations.</summary>
+    Dp,
 }

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using Q4Gen.Threading;
 
 namespace Q4Gen.Kernels;
 
@@ -21,6 +22,9 @@ public abstract class Linear4BitKernel
 
     /// <summary>The instruction set that the kernels are written for.</summary>
     public KernelIsa Isa { get; }
+
+    /// <summary>What the kernels do with activations.</summary>
+    public virtual Linear4BitPrecision Precision => Linear4BitPrecision.Exact;
 
     /// <summary>The name, such as <c>Linear4Bit_4096x11008_g128_avx512</c>.</summary>
     public abstract string Name { get; }
@@ -46,6 +50,11 @@ public abstract class Linear4BitKernel
     /// <summary>Computes all rows of y for the panels from <paramref name="firstPanel"/> up to <paramref name="endPanel"/>.</summary>
     public abstract void Run(in KernelCall call, int firstPanel, int endPanel);
 
+    /// <summary>How many rows of activations are packed.</summary>
+    internal ActivationPacking Packing => field ??= CreatePacking();
+
     /// <inheritdoc/>
     public override string ToString() => Name;
+
+    private protected virtual ActivationPacking CreatePacking() => new FloatTiles(this);
 }

@@ -26,6 +26,9 @@ internal static class PanelLayout
     /// <summary>What a stored nibble is above the value that it stands for: value = nibble − 8.</summary>
     public const int NibbleBias = 8;
 
+    /// <summary>The most columns that kernels sum before they apply a scale, and that share a scale of 8-bit activations.</summary>
+    public const int MaxBlockColumns = 256;
+
     /// <summary>Corrections behind the columns of a prepared step of x: for its even columns, its odd ones, and all.</summary>
     public const int StepCorrections = 3;
 

@@ -9,7 +9,7 @@ namespace Q4Gen.Kernels;
 internal readonly struct StepBlocks(Linear4BitShape shape)
 {
     /// <summary>256 columns: keeps the relative error of a block's sum below 4·10⁻⁷.</summary>
-    private const int MaxBlockSteps = 32;
+    private const int MaxBlockSteps = PanelLayout.MaxBlockColumns / PanelLayout.StepColumns;
 
     private readonly int _steps = shape.Steps;
 

@@ -11,9 +11,6 @@ internal static class Execution
     /// </summary>
     private const long MinBytesPerThread = 48 << 10;
 
-    /// <summary>Rows that are packed and multiplied at a time: enough to spread the cost of expanding a panel, few enough for the second-level cache.</summary>
-    private const int MaxBlockRows = 96;
-
     /// <summary>Computes y for all rows of a row-major call.</summary>
     public static void Run(Linear4BitKernel kernel, in KernelCall call)
     {
@@ -23,7 +20,7 @@ internal static class Execution
             return;
         }
 
-        int blockRows = BlockRows(call.Rows, kernel.TileRows);
+        int blockRows = kernel.Packing.BlockRows(call.Rows);
         for (int row = 0; row < call.Rows; row += blockRows)
         {
             RunTiled(kernel, call.Slice(row, Math.Min(blockRows, call.Rows - row), kernel.Shape));
@@ -32,10 +29,10 @@ internal static class Execution
 
     private static unsafe void RunTiled(Linear4BitKernel kernel, in KernelCall block)
     {
-        TileCounts counts = TileCounts.For(block.Rows, kernel.TileRows, kernel.TailTileRows);
-        float* tiles = ThreadScratch.RentTiles(ActivationTiles.Length(kernel, counts));
-        Share(kernel, TeamTask.Pack(kernel, block, tiles, counts), block.Rows);
-        Share(kernel, TeamTask.Compute(kernel, block.Tiled(tiles, counts)), block.Rows);
+        ActivationPacking packing = kernel.Packing;
+        void* tiles = ThreadScratch.RentTiles(packing.Bytes(block.Rows));
+        Share(kernel, TeamTask.Pack(kernel, block, tiles), block.Rows);
+        Share(kernel, TeamTask.Compute(kernel, packing.Tiled(block, tiles)), block.Rows);
     }
 
     private static void Share(Linear4BitKernel kernel, in TeamTask task, int rows)
@@ -52,13 +49,5 @@ internal static class Execution
         }
 
         task.Run(0, 1);
-    }
-
-    /// <summary>Equal blocks, each a whole number of tiles, so that no short block is left over at the end.</summary>
-    private static int BlockRows(int rows, int tileRows)
-    {
-        int blocks = (rows + MaxBlockRows - 1) / MaxBlockRows;
-        int tiles = (rows + blocks * tileRows - 1) / (blocks * tileRows);
-        return tiles * tileRows;
     }
 }

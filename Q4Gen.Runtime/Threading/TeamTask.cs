@@ -7,28 +7,25 @@ internal readonly unsafe struct TeamTask
 {
     private readonly Linear4BitKernel _kernel;
     private readonly KernelCall _call;
-    private readonly float* _tiles;
-    private readonly TileCounts _counts;
+    private readonly void* _tiles;
 
-    private TeamTask(Linear4BitKernel kernel, in KernelCall call, float* tiles, TileCounts counts)
+    private TeamTask(Linear4BitKernel kernel, in KernelCall call, void* tiles)
     {
         _kernel = kernel;
         _call = call;
         _tiles = tiles;
-        _counts = counts;
     }
 
     /// <summary>Computes all panels.</summary>
-    public static TeamTask Compute(Linear4BitKernel kernel, in KernelCall call) => new(kernel, call, null, default);
+    public static TeamTask Compute(Linear4BitKernel kernel, in KernelCall call) => new(kernel, call, null);
 
     /// <summary>Packs all tiles of a row-major call.</summary>
-    public static TeamTask Pack(Linear4BitKernel kernel, in KernelCall call, float* tiles, TileCounts counts) =>
-        new(kernel, call, tiles, counts);
+    public static TeamTask Pack(Linear4BitKernel kernel, in KernelCall call, void* tiles) => new(kernel, call, tiles);
 
     /// <summary>Pieces that can be divided: units of panels, or tiles.</summary>
     public int Units => _tiles == null
         ? (_kernel.Shape.Panels + _kernel.PanelsPerUnit - 1) / _kernel.PanelsPerUnit
-        : _counts.Full + _counts.Tail;
+        : _kernel.Packing.Tiles(_call.Rows);
 
     /// <summary>Does share <paramref name="part"/> of <paramref name="parts"/>; the shares are the same every time.</summary>
     public void Run(int part, int parts)
@@ -48,7 +45,7 @@ internal readonly unsafe struct TeamTask
         }
         else
         {
-            ActivationTiles.Pack(_kernel, _call, _tiles, _counts, first, end);
+            _kernel.Packing.Pack(_call, _tiles, first, end);
         }
     }
 }

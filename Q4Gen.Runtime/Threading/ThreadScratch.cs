@@ -14,27 +14,27 @@ internal sealed unsafe class ThreadScratch
     private static ThreadScratch? t_tiles;
 
     private void* _memory;
-    private long _floats;
+    private long _bytes;
 
     ~ThreadScratch() => NativeMemory.AlignedFree(_memory);
 
     /// <summary>The first of at least <paramref name="floats"/> elements for the kernel that runs on this thread.</summary>
-    public static ref float Rent(int floats) => ref *(t_block ??= new ThreadScratch()).Ensure(floats);
+    public static ref float Rent(int floats) => ref *(float*)(t_block ??= new ThreadScratch()).Ensure(floats * (long)sizeof(float));
 
     /// <summary>As <see cref="Rent"/>, but apart from the kernel's own: packed activations of the call that this thread makes.</summary>
-    public static float* RentTiles(long floats) => (t_tiles ??= new ThreadScratch()).Ensure(floats);
+    public static void* RentTiles(long bytes) => (t_tiles ??= new ThreadScratch()).Ensure(bytes);
 
-    private float* Ensure(long floats)
+    private void* Ensure(long bytes)
     {
-        if (_floats < floats)
+        if (_bytes < bytes)
         {
             NativeMemory.AlignedFree(_memory);
             _memory = null;
-            _floats = 0;
-            _memory = NativeMemory.AlignedAlloc((nuint)floats * sizeof(float), Alignment);
-            _floats = floats;
+            _bytes = 0;
+            _memory = NativeMemory.AlignedAlloc((nuint)bytes, Alignment);
+            _bytes = bytes;
         }
 
-        return (float*)_memory;
+        return _memory;
     }
 }

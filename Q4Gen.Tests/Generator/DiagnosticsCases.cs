@@ -239,5 +239,10 @@ public sealed record DiagnosticsCase(string Id, string Firing, string Message, s
             [Linear4BitModel] public partial class Block { public Model? Parent { get; set; } [WeightName("a")] public Attention A { get; set; } = new(); }
             [Linear4BitModel] public partial class Attention { public Block? Block { get; set; } public Attention? Self { get; set; } }
             """),
+        new(
+            "Q4G0019",
+            "[Linear4Bit(In = 8, Out = 16, Group = 8, Precision = (Linear4BitPrecision)7)] public partial class Gate;",
+            "is 7, which Linear4BitPrecision does not have; write 'Precision = Linear4BitPrecision.Exact'",
+            "[Linear4Bit(In = 8, Out = 16, Group = 8, Precision = Linear4BitPrecision.Int8Activations)] public partial class Gate;"),
     ];
 }

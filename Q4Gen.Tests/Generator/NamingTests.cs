@@ -20,7 +20,7 @@ public class NamingTests
         HarnessResult result = GeneratorHarness.Run(CompiledKernels.Source(s_shapes));
         foreach (Linear4BitShape shape in s_shapes)
         {
-            string family = new KernelName("Linear4Bit", shape.In, shape.Out, shape.Group, "").ToString();
+            string family = new KernelName("Linear4Bit", shape.In, shape.Out, shape.Group, "", "").ToString();
             string[] files = [.. result.Files.Keys.Where(f => f == $"{family}.g.cs" || f.StartsWith($"{family}_", StringComparison.Ordinal))];
             Assert.Contains($"{family}.g.cs", files);
             Assert.Contains($"{family}_scalar.g.cs", files);
@@ -67,12 +67,14 @@ public class NamingTests
     }
 
     [Theory]
-    [InlineData("Gemv_4096x11008_g128_avx512", "Gemv", 4096, 11008, 128, "avx512")]
-    [InlineData("Linear4Bit_2x1_g8", "Linear4Bit", 2, 1, 8, "")]
-    public void AWellFormedNameIsRead(string text, string role, int inFeatures, int outFeatures, int group, string isa)
+    [InlineData("Gemv_4096x11008_g128_avx512", "Gemv", 4096, 11008, 128, "", "avx512")]
+    [InlineData("Linear4Bit_2x1_g8", "Linear4Bit", 2, 1, 8, "", "")]
+    [InlineData("Rows5_2048x5632_g32_int8_avxvnni", "Rows5", 2048, 5632, 32, "int8", "avxvnni")]
+    [InlineData("Linear4Bit_2x1_g8_int8", "Linear4Bit", 2, 1, 8, "int8", "")]
+    public void AWellFormedNameIsRead(string text, string role, int inFeatures, int outFeatures, int group, string precision, string isa)
     {
         Assert.True(KernelName.TryParse(text, out KernelName? name));
-        Assert.Equal(new KernelName(role, inFeatures, outFeatures, group, isa), name);
+        Assert.Equal(new KernelName(role, inFeatures, outFeatures, group, precision, isa), name);
         Assert.Equal(text, name!.ToString());
     }
 

@@ -23,6 +23,18 @@ public class SnapshotTests
         }
         """), "../Snapshots");
 
+    /// <summary>The same kinds of tails with 8-bit activations.</summary>
+    [Fact]
+    public void Int8Kernels() => Snapshots.Verify(GeneratorChecks.All("""
+        using Q4Gen;
+
+        namespace Demo;
+
+        /// <summary>One layer.</summary>
+        [Linear4Bit(In = 20, Out = 24, Group = 16, Precision = Linear4BitPrecision.Int8Activations)]
+        public partial class Gate;
+        """), "../Snapshots");
+
     /// <summary>A snapshot whose test was renamed or removed would be checked by nobody.</summary>
     [Fact]
     public void EverySnapshotBelongsToATest()

@@ -7,13 +7,17 @@ namespace Q4Gen.Tests.Kernels;
 /// <summary>Runs some tests of this assembly in a process of their own, for what a running process cannot change.</summary>
 internal static partial class ChildProcess
 {
+    /// <summary>Names a command that runs this assembly, where <c>dotnet exec</c> cannot: in an emulator.</summary>
+    private const string HostVariable = "Q4GEN_TEST_HOST";
+
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(3);
 
     public static async Task<ChildResult> RunAsync(
         IReadOnlyDictionary<string, string> environment, IReadOnlyList<string> arguments, CancellationToken cancellationToken)
     {
-        string assembly = typeof(ChildProcess).Assembly.Location;
-        var start = new ProcessStartInfo(DotnetHost(), ["exec", assembly, "-noColor", "-noLogo", "-maxThreads", "1", .. arguments])
+        string? host = Environment.GetEnvironmentVariable(HostVariable);
+        string[] program = string.IsNullOrEmpty(host) ? [DotnetHost(), "exec", typeof(ChildProcess).Assembly.Location] : [host];
+        var start = new ProcessStartInfo(program[0], [.. program[1..], "-noColor", "-noLogo", "-maxThreads", "1", .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -4,6 +4,7 @@ using Q4Gen.Testing;
 namespace Q4Gen.Tests.Kernels;
 
 /// <summary>Kernels of random shapes, generated and compiled on the spot, against float64.</summary>
+[Trait(Emulated.Trait, Emulated.Never)] // The compiler takes minutes there; what it would write is tested as GeneratedKernelTests.
 public class CompiledKernelTests
 {
     private static readonly int[] s_rowCounts = [1, 2, 3, 5, 11, 12, 17, 31];

@@ -23,10 +23,15 @@ internal sealed class CompiledKernels : IDisposable
     /// <param name="shapes">Different ones.</param>
     /// <param name="inSoftware">Whether x86 instructions are computed by <see cref="Models"/> instead of the processor.</param>
     /// <param name="options">How to compile.</param>
-    public static CompiledKernels Compile(IEnumerable<Linear4BitShape> shapes, bool inSoftware, HarnessOptions? options = null)
+    /// <param name="precision">What kernels do with activations.</param>
+    public static CompiledKernels Compile(
+        IEnumerable<Linear4BitShape> shapes,
+        bool inSoftware,
+        HarnessOptions? options = null,
+        Linear4BitPrecision precision = Linear4BitPrecision.Exact)
     {
         options ??= HarnessOptions.Default;
-        HarnessResult result = GeneratorHarness.Run(Source(shapes), options);
+        HarnessResult result = GeneratorHarness.Run(Source(shapes, precision), options);
         Dictionary<string, string> kernels = result.Files
             .Where(static f => f.Key.StartsWith("Linear4Bit_", StringComparison.Ordinal))
             .ToDictionary(static f => f.Key, f => inSoftware ? InSoftware(f.Value) : f.Value);
@@ -42,23 +47,23 @@ internal sealed class CompiledKernels : IDisposable
         .Replace("[MethodImpl(MethodImplOptions.AggressiveOptimization)]", "", StringComparison.Ordinal);
 
     /// <summary>A program with one layer of each shape.</summary>
-    public static string Source(IEnumerable<Linear4BitShape> shapes)
+    public static string Source(IEnumerable<Linear4BitShape> shapes, Linear4BitPrecision precision = Linear4BitPrecision.Exact)
     {
         var source = new StringBuilder("namespace Compiled;\n");
         int index = 0;
         foreach (Linear4BitShape shape in shapes)
         {
             source.Append(System.Globalization.CultureInfo.InvariantCulture,
-                $"[Q4Gen.Linear4Bit(In = {shape.In}, Out = {shape.Out}, Group = {shape.Group})] internal sealed partial class Layer{index++};\n");
+                $"[Q4Gen.Linear4Bit(In = {shape.In}, Out = {shape.Out}, Group = {shape.Group}, Precision = Q4Gen.Linear4BitPrecision.{precision})] internal sealed partial class Layer{index++};\n");
         }
 
         return source.ToString();
     }
 
     /// <summary>The kernels of a shape.</summary>
-    public KernelFamily Family(Linear4BitShape shape)
+    public KernelFamily Family(Linear4BitShape shape, Linear4BitPrecision precision = Linear4BitPrecision.Exact)
     {
-        Type family = _program.Type($"Q4Gen.Generated.Linear4Bit_{shape.In}x{shape.Out}_g{shape.Group}");
+        Type family = _program.Type($"Q4Gen.Generated.Linear4Bit_{shape.In}x{shape.Out}_g{shape.Group}{(precision == Linear4BitPrecision.Int8Activations ? "_int8" : "")}");
         return (KernelFamily)family.GetField("Instance", BindingFlags.Public | BindingFlags.Static)!.GetValue(null)!;
     }
 

@@ -7,6 +7,9 @@ using runtime::Q4Gen.Format;
 
 namespace Q4Gen.Tests.Kernels;
 
+/// <summary>Says what is wrong with outputs.</summary>
+internal delegate void Judge(ReadOnlySpan<float> y, string what);
+
 /// <summary>Runs kernels on guarded memory and compares them with float64.</summary>
 internal static unsafe class KernelOracle
 {
@@ -20,14 +23,14 @@ internal static unsafe class KernelOracle
     public static void Check(
         LayerData data, Linear4BitKernel kernel, ReadOnlySpan<int> rowCounts, InputKind input = InputKind.Centred, bool checkNorm = true)
     {
-        int maxRows = 0;
-        foreach (int rows in rowCounts)
-        {
-            maxRows = Math.Max(maxRows, rows);
-        }
-
-        float[] x = LayerData.RandomInput(maxRows * data.Shape.In, seed: 7, input);
+        float[] x = LayerData.RandomInput(Max(rowCounts) * data.Shape.In, seed: 7, input);
         Expected expected = data.Reference(x);
+        Check(data, kernel, rowCounts, x, (y, what) => expected.Check(y, $"{what}, {input}", checkNorm));
+    }
+
+    /// <summary>As <see cref="Check(LayerData, Linear4BitKernel, ReadOnlySpan{int}, InputKind, bool)"/>, for any input and judgement.</summary>
+    public static void Check(LayerData data, Linear4BitKernel kernel, ReadOnlySpan<int> rowCounts, float[] x, Judge judge)
+    {
         using var weight = new GuardedMemory<byte>(data.Weight, GuardSide.After);
         using var scales = new GuardedMemory<Half>(data.Scales, GuardSide.After);
         using var bias = new GuardedMemory<float>(data.Bias, GuardSide.After);
@@ -42,8 +45,8 @@ internal static unsafe class KernelOracle
                 using var target = new GuardedMemory<float>(rows * data.Shape.Out, side);
                 target.Span.Fill(float.NaN);
                 layer.Forward(source.Span, target.Span);
-                string what = $"{kernel.Name}, {data.Shape}, {rows} rows, {input}";
-                expected.Check(target.Span, what, checkNorm);
+                string what = $"{kernel.Name}, {data.Shape}, {rows} rows";
+                judge(target.Span, what);
                 target.CheckCanaries();
 
                 float[] first = target.Span.ToArray();
@@ -56,10 +59,30 @@ internal static unsafe class KernelOracle
                 }
                 else
                 {
-                    expected.Check(target.Span, what, checkNorm);
+                    judge(target.Span, what);
                 }
             }
         }
+    }
+
+    /// <summary>One call through a layer, without guards and repetition.</summary>
+    public static void CheckPlain(LayerData data, Linear4BitKernel kernel, float[] x, Judge judge)
+    {
+        using var layer = new Linear4Bit(kernel, PanelPacker.Pack(data.Shape, data.Weight, data.Scales, data.Bias));
+        float[] y = new float[x.Length / data.Shape.In * data.Shape.Out];
+        layer.Forward(x, y);
+        judge(y, $"{kernel.Name}, {data.Shape}");
+    }
+
+    private static int Max(ReadOnlySpan<int> values)
+    {
+        int max = 0;
+        foreach (int value in values)
+        {
+            max = Math.Max(max, value);
+        }
+
+        return max;
     }
 
     /// <summary>Rows that a layer surely computes as one block, so that one tiled call must give the same bits.</summary>
@@ -74,11 +97,11 @@ internal static unsafe class KernelOracle
             return;
         }
 
-        TileCounts counts = TileCounts.For(call.Rows, kernel.TileRows, kernel.TailTileRows);
-        using var tiles = new GuardedMemory<float>(checked((int)ActivationTiles.Length(kernel, counts)), side);
-        ActivationTiles.Pack(kernel, call, tiles.Pointer, counts, 0, counts.Full + counts.Tail);
+        ActivationPacking packing = kernel.Packing;
+        using var tiles = new GuardedMemory<byte>(checked((int)packing.Bytes(call.Rows)), side);
+        packing.Pack(call, tiles.Pointer, 0, packing.Tiles(call.Rows));
         tiles.CheckCanaries();
-        kernel.Run(call.Tiled(tiles.Pointer, counts), 0, kernel.Shape.Panels);
+        kernel.Run(packing.Tiled(call, tiles.Pointer), 0, kernel.Shape.Panels);
         tiles.CheckCanaries();
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using Q4Gen.Kernels;
 
@@ -36,14 +37,30 @@ public class KernelSelectionTests
         }
     }
 
+    [Fact]
+    public void TheBestOneForInt8Activations()
+    {
+        KernelIsa expected = AvxVnni.IsSupported ? KernelIsa.AvxVnni
+            : Dp.IsSupported ? KernelIsa.Dp
+            : Avx512BW.IsSupported ? KernelIsa.Avx512
+            : Avx2.IsSupported ? KernelIsa.Avx2
+            : Ssse3.IsSupported || AdvSimd.Arm64.IsSupported ? KernelIsa.Vector128
+            : KernelIsa.Scalar;
+        using Linear4Bit layer = LayerData.Random(new Linear4BitShape(172, 64, 64), seed: 1).CreateLayer();
+        using Linear4Bit int8 = layer.CloneFor(Linear4BitPrecision.Int8Activations);
+        Assert.Equal(expected, int8.Kernel.Isa);
+    }
+
     internal static KernelIsa Best() => Enum.GetValues<KernelIsa>().Last(IsAvailable);
 
+    /// <summary>Whether this processor runs exact kernels of an instruction set.</summary>
     internal static bool IsAvailable(KernelIsa isa) => isa switch
     {
         KernelIsa.Scalar => true,
         KernelIsa.Vector128 => Vector128.IsHardwareAccelerated,
         KernelIsa.Avx2 => Avx2.IsSupported && Fma.IsSupported,
         KernelIsa.Avx512 => Avx512F.IsSupported,
+        KernelIsa.AvxVnni or KernelIsa.Dp => false,
         _ => throw new ArgumentOutOfRangeException(nameof(isa), isa, null),
     };
 }

@@ -79,6 +79,19 @@ internal sealed record LayerData(Linear4BitShape Shape, byte[] Weight, Half[] Sc
 
     public Linear4Bit CreateLayer() => new(Shape.In, Shape.Out, Shape.Group, Weight, Scales, Bias);
 
+    /// <summary>nibble − 8 of each column of a row.</summary>
+    public double[] UnpackNibbles(int output)
+    {
+        var row = new double[Shape.In];
+        for (int column = 0; column < Shape.In; column++)
+        {
+            int pair = Weight[(long)output * (Shape.In / 2) + column / 2];
+            row[column] = (column % 2 == 0 ? pair & 0xF : pair >> 4) - 8;
+        }
+
+        return row;
+    }
+
     /// <summary>w[o, k] = (nibble − 8) · scale, exact.</summary>
     public double[] UnpackRow(int output)
     {

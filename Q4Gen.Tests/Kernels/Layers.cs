@@ -15,13 +15,18 @@ internal static partial class Layers
             .OfType<Linear4BitAttribute>(),
     ];
 
-    /// <summary>All shapes below.</summary>
-    public static IReadOnlyList<Linear4BitShape> Shapes { get; } =
-        [.. s_annotations.Select(static a => new Linear4BitShape(a.In, a.Out, a.Group))];
+    /// <summary>All exact shapes below.</summary>
+    public static IReadOnlyList<Linear4BitShape> Shapes { get; } = [.. Of(Linear4BitPrecision.Exact)];
+
+    /// <summary>All shapes below with 8-bit activations.</summary>
+    public static IReadOnlyList<Linear4BitShape> Int8Shapes { get; } = [.. Of(Linear4BitPrecision.Int8Activations)];
+
+    private static IEnumerable<Linear4BitShape> Of(Linear4BitPrecision precision) =>
+        s_annotations.Where(a => a.Precision == precision).Select(static a => new Linear4BitShape(a.In, a.Out, a.Group));
 
     /// <summary>Whether the layer of this shape declares a bias.</summary>
     public static bool HasBias(Linear4BitShape shape) =>
-        s_annotations.Single(a => a.In == shape.In && a.Out == shape.Out && a.Group == shape.Group).Bias;
+        s_annotations.First(a => a.In == shape.In && a.Out == shape.Out && a.Group == shape.Group).Bias;
 
     /// <summary>The smallest layer, whose one step has 2 of 8 columns.</summary>
     [Linear4Bit(In = 2, Out = 1, Group = 8)]
@@ -90,4 +95,32 @@ internal static partial class Layers
     /// <summary>A group that is no multiple of 8: the scalar kernel.</summary>
     [Linear4Bit(In = 40, Out = 24, Group = 12)]
     private sealed partial class OddGroup;
+
+    /// <summary>The smallest layer with 8-bit activations.</summary>
+    [Linear4Bit(In = 2, Out = 1, Group = 8, Precision = Linear4BitPrecision.Int8Activations)]
+    private sealed partial class Int8Smallest;
+
+    /// <summary>A last group of 44 columns and a last step of 4; four panels.</summary>
+    [Linear4Bit(In = 172, Out = 64, Group = 64, Bias = true, Precision = Linear4BitPrecision.Int8Activations)]
+    private sealed partial class Int8RaggedGroup;
+
+    /// <summary>Five panels and a row.</summary>
+    [Linear4Bit(In = 48, Out = 81, Group = 24, Precision = Linear4BitPrecision.Int8Activations)]
+    private sealed partial class Int8FivePanels;
+
+    /// <summary>One group a row, cut into blocks.</summary>
+    [Linear4Bit(In = 1024, Out = 256, Group = 1024, Precision = Linear4BitPrecision.Int8Activations)]
+    private sealed partial class Int8WidestGroup;
+
+    /// <summary>Groups whose blocks do not divide them, the last one ragged.</summary>
+    [Linear4Bit(In = 1500, Out = 24, Group = 328, Precision = Linear4BitPrecision.Int8Activations)]
+    private sealed partial class Int8CutGroups;
+
+    /// <summary>Long rows, as in a model.</summary>
+    [Linear4Bit(In = 4096, Out = 64, Group = 128, Precision = Linear4BitPrecision.Int8Activations)]
+    private sealed partial class Int8LongRows;
+
+    /// <summary>A group that is no multiple of 8: the scalar kernel.</summary>
+    [Linear4Bit(In = 40, Out = 24, Group = 12, Precision = Linear4BitPrecision.Int8Activations)]
+    private sealed partial class Int8OddGroup;
 }

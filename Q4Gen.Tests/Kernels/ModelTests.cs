@@ -4,6 +4,7 @@ using Hardware = System.Runtime.Intrinsics.X86;
 namespace Q4Gen.Tests.Kernels;
 
 /// <summary>The software models do what this processor does, where it has the instruction.</summary>
+[Trait(Emulated.Trait, Emulated.Never)] // Compares with x86 processors.
 public class ModelTests
 {
     [Fact]

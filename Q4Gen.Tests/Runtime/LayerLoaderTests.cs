@@ -192,6 +192,7 @@ public class LayerLoaderTests
     }
 
     [Fact]
+    [Trait(Kernels.Emulated.Trait, Kernels.Emulated.Never)] // Its limit is in seconds.
     public void AMissingTensorCostsLittleInAHostileSource()
     {
         WeightTensor tensor = Tensor(TensorType.U8, 1);

@@ -3,6 +3,7 @@ using Q4Gen.Tests.Kernels;
 namespace Q4Gen.Tests.Runtime;
 
 /// <summary>The environment variable that sets the number of threads, seen from processes of their own.</summary>
+[Trait(Emulated.Trait, Emulated.Never)] // Five processes to start, and the same on every processor.
 public class ThreadingEnvironmentTests
 {
     private const string ExpectedVariable = "Q4GEN_TEST_EXPECTED_THREADS";

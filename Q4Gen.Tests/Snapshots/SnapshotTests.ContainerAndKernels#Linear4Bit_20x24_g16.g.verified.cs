@@ -11,6 +11,7 @@ namespace Q4Gen.Generated;
 
 using global::Q4Gen.Kernels;
 using global::System.Runtime.Intrinsics;
+using global::System.Runtime.Intrinsics.Arm;
 using global::System.Runtime.Intrinsics.X86;
 
 /// <summary>Kernels for layers 20 → 24, one scale per 16 columns (the last group has 4).</summary>
@@ -25,7 +26,6 @@ internal sealed class Linear4Bit_20x24_g16 : KernelFamily
     {
     }
 
-    /// <inheritdoc/>
     public override Linear4BitKernel? Create(KernelIsa isa) => isa switch
     {
         KernelIsa.Avx512 when Avx512F.IsSupported => new Linear4Bit_20x24_g16_avx512(),

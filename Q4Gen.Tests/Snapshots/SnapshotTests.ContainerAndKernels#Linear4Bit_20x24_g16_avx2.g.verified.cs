@@ -3,7 +3,6 @@
 // Q4Gen: avx2 kernels of a 4-bit linear layer 20 -> 24, one scale per 16 columns (the last group has 4).
 //
 // Gemv   one row of x, 2 panels at a time, 2 running sums for each output; nibbles expanded in registers.
-// Rows2  2 rows of x, 1 panel at a time, 2 running sums for each output; nibbles expanded in registers.
 // Rows4  4 rows of x, 1 panel at a time; nibbles expanded in registers.
 // Gemm   from 24 rows of x on: panels expanded to float32 256 columns at a time, tiles of
 //        6 rows of x by 16 outputs.
@@ -33,31 +32,23 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
     // The last panel is partly filled; only these rows of it are stored.
     private const int LastPanelRows = 8;
 
-    /// <summary>Creates the kernel.</summary>
     public Linear4Bit_20x24_g16_avx2()
         : base(new Linear4BitShape(20, 24, 16), KernelIsa.Avx2)
     {
     }
 
-    /// <inheritdoc/>
     public override string Name => "Linear4Bit_20x24_g16_avx2";
 
-    /// <inheritdoc/>
     public override bool IsGenerated => true;
 
-    /// <inheritdoc/>
     public override int PanelsPerUnit => 2;
 
-    /// <inheritdoc/>
     public override int TileRows => 6;
 
-    /// <inheritdoc/>
     public override int TailTileRows => 2;
 
-    /// <inheritdoc/>
     public override int MinTiledRows => 24;
 
-    /// <inheritdoc/>
     public override void Run(in KernelCall call, int firstPanel, int endPanel)
     {
         if (call.IsTiled)
@@ -78,14 +69,6 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 for (int panel = unit; panel < endOfUnit; panel += 1)
                 {
                     Rows4_20x24_g16_avx2(call, ref prepared, row, panel);
-                }
-            }
-
-            for (; row <= call.Rows - 2; row += 2)
-            {
-                for (int panel = unit; panel < endOfUnit; panel += 1)
-                {
-                    Rows2_20x24_g16_avx2(call, ref prepared, row, panel);
                 }
             }
 
@@ -114,64 +97,64 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
             {
                 Prefetch.Ahead(ref words, PrefetchBytes + 192);
                 Prefetch.Ahead(ref Unsafe.Add(ref words, 48), PrefetchBytes + 192);
-                var words0A = Vector256.LoadUnsafe(ref words);
-                var words0B = Vector256.LoadUnsafe(ref Unsafe.Add(ref words, 8));
-                var words1A = Vector256.LoadUnsafe(ref Unsafe.Add(ref words, 48));
-                var words1B = Vector256.LoadUnsafe(ref Unsafe.Add(ref words, 56));
-                var evenCorrection = Vector256.Create(Unsafe.Add(ref x, 8));
+                var words0A = Load(ref words, 0);
+                var words0B = Load(ref words, 8);
+                var words1A = Load(ref words, 48);
+                var words1B = Load(ref words, 56);
+                var evenCorrection = Broadcast(ref x, 8);
                 even0A += evenCorrection;
                 even0B += evenCorrection;
                 even1A += evenCorrection;
                 even1B += evenCorrection;
-                var oddCorrection = Vector256.Create(Unsafe.Add(ref x, 9));
+                var oddCorrection = Broadcast(ref x, 9);
                 odd0A += oddCorrection;
                 odd0B += oddCorrection;
                 odd1A += oddCorrection;
                 odd1B += oddCorrection;
 
-                var x0 = Vector256.Create(x);
+                var x0 = Broadcast(ref x, 0);
                 even0A = MultiplyAdd(Column(words0A, 0), x0, even0A);
                 even0B = MultiplyAdd(Column(words0B, 0), x0, even0B);
                 even1A = MultiplyAdd(Column(words1A, 0), x0, even1A);
                 even1B = MultiplyAdd(Column(words1B, 0), x0, even1B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 1));
+                x0 = Broadcast(ref x, 1);
                 odd0A = MultiplyAdd(Column(words0A, 1), x0, odd0A);
                 odd0B = MultiplyAdd(Column(words0B, 1), x0, odd0B);
                 odd1A = MultiplyAdd(Column(words1A, 1), x0, odd1A);
                 odd1B = MultiplyAdd(Column(words1B, 1), x0, odd1B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 2));
+                x0 = Broadcast(ref x, 2);
                 even0A = MultiplyAdd(Column(words0A, 2), x0, even0A);
                 even0B = MultiplyAdd(Column(words0B, 2), x0, even0B);
                 even1A = MultiplyAdd(Column(words1A, 2), x0, even1A);
                 even1B = MultiplyAdd(Column(words1B, 2), x0, even1B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 3));
+                x0 = Broadcast(ref x, 3);
                 odd0A = MultiplyAdd(Column(words0A, 3), x0, odd0A);
                 odd0B = MultiplyAdd(Column(words0B, 3), x0, odd0B);
                 odd1A = MultiplyAdd(Column(words1A, 3), x0, odd1A);
                 odd1B = MultiplyAdd(Column(words1B, 3), x0, odd1B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 4));
+                x0 = Broadcast(ref x, 4);
                 even0A = MultiplyAdd(Column(words0A, 4), x0, even0A);
                 even0B = MultiplyAdd(Column(words0B, 4), x0, even0B);
                 even1A = MultiplyAdd(Column(words1A, 4), x0, even1A);
                 even1B = MultiplyAdd(Column(words1B, 4), x0, even1B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 5));
+                x0 = Broadcast(ref x, 5);
                 odd0A = MultiplyAdd(Column(words0A, 5), x0, odd0A);
                 odd0B = MultiplyAdd(Column(words0B, 5), x0, odd0B);
                 odd1A = MultiplyAdd(Column(words1A, 5), x0, odd1A);
                 odd1B = MultiplyAdd(Column(words1B, 5), x0, odd1B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 6));
+                x0 = Broadcast(ref x, 6);
                 even0A = MultiplyAdd(Column(words0A, 6), x0, even0A);
                 even0B = MultiplyAdd(Column(words0B, 6), x0, even0B);
                 even1A = MultiplyAdd(Column(words1A, 6), x0, even1A);
                 even1B = MultiplyAdd(Column(words1B, 6), x0, even1B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 7));
+                x0 = Broadcast(ref x, 7);
                 odd0A = MultiplyAdd(Column(words0A, 7), x0, odd0A);
                 odd0B = MultiplyAdd(Column(words0B, 7), x0, odd0B);
                 odd1A = MultiplyAdd(Column(words1A, 7), x0, odd1A);
@@ -193,128 +176,6 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
         PanelStore.Add(ref Unsafe.Add(ref bias, 16), ref Unsafe.Add(ref y, 16), LastPanelRows, total1A, total1B);
     }
 
-    /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 1 of x against panel <paramref name="panel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows2_20x24_g16_avx2(in KernelCall call, ref float prepared, int row, int panel)
-    {
-        ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
-        ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * ScalesPerPanel);
-        ref float x = ref Unsafe.Add(ref prepared, row * (Steps * StepActivations.Stride));
-        Vector256<float> total0A = default, total0B = default, total1A = default, total1B = default;
-        for (int step = 0; step < 3;)
-        {
-            int group = step / 2;
-            int end = Math.Min(step + 2, 3);
-            Vector256<float> even0A = default, even0B = default, even1A = default, even1B = default;
-            Vector256<float> odd0A = default, odd0B = default, odd1A = default, odd1B = default;
-            for (; step < end; step++)
-            {
-                Prefetch.Ahead(ref words, PrefetchBytes);
-                var wordsA = Vector256.LoadUnsafe(ref words);
-                var wordsB = Vector256.LoadUnsafe(ref Unsafe.Add(ref words, 8));
-                var evenCorrection0 = Vector256.Create(Unsafe.Add(ref x, 8));
-                even0A += evenCorrection0;
-                even0B += evenCorrection0;
-                var oddCorrection0 = Vector256.Create(Unsafe.Add(ref x, 9));
-                odd0A += oddCorrection0;
-                odd0B += oddCorrection0;
-                var evenCorrection1 = Vector256.Create(Unsafe.Add(ref x, 41));
-                even1A += evenCorrection1;
-                even1B += evenCorrection1;
-                var oddCorrection1 = Vector256.Create(Unsafe.Add(ref x, 42));
-                odd1A += oddCorrection1;
-                odd1B += oddCorrection1;
-
-                var x0 = Vector256.Create(x);
-                var x1 = Vector256.Create(Unsafe.Add(ref x, 33));
-                var columnA = Column(wordsA, 0);
-                even0A = MultiplyAdd(columnA, x0, even0A);
-                even1A = MultiplyAdd(columnA, x1, even1A);
-                var columnB = Column(wordsB, 0);
-                even0B = MultiplyAdd(columnB, x0, even0B);
-                even1B = MultiplyAdd(columnB, x1, even1B);
-
-                x0 = Vector256.Create(Unsafe.Add(ref x, 1));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 34));
-                columnA = Column(wordsA, 1);
-                odd0A = MultiplyAdd(columnA, x0, odd0A);
-                odd1A = MultiplyAdd(columnA, x1, odd1A);
-                columnB = Column(wordsB, 1);
-                odd0B = MultiplyAdd(columnB, x0, odd0B);
-                odd1B = MultiplyAdd(columnB, x1, odd1B);
-
-                x0 = Vector256.Create(Unsafe.Add(ref x, 2));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 35));
-                columnA = Column(wordsA, 2);
-                even0A = MultiplyAdd(columnA, x0, even0A);
-                even1A = MultiplyAdd(columnA, x1, even1A);
-                columnB = Column(wordsB, 2);
-                even0B = MultiplyAdd(columnB, x0, even0B);
-                even1B = MultiplyAdd(columnB, x1, even1B);
-
-                x0 = Vector256.Create(Unsafe.Add(ref x, 3));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 36));
-                columnA = Column(wordsA, 3);
-                odd0A = MultiplyAdd(columnA, x0, odd0A);
-                odd1A = MultiplyAdd(columnA, x1, odd1A);
-                columnB = Column(wordsB, 3);
-                odd0B = MultiplyAdd(columnB, x0, odd0B);
-                odd1B = MultiplyAdd(columnB, x1, odd1B);
-
-                x0 = Vector256.Create(Unsafe.Add(ref x, 4));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 37));
-                columnA = Column(wordsA, 4);
-                even0A = MultiplyAdd(columnA, x0, even0A);
-                even1A = MultiplyAdd(columnA, x1, even1A);
-                columnB = Column(wordsB, 4);
-                even0B = MultiplyAdd(columnB, x0, even0B);
-                even1B = MultiplyAdd(columnB, x1, even1B);
-
-                x0 = Vector256.Create(Unsafe.Add(ref x, 5));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 38));
-                columnA = Column(wordsA, 5);
-                odd0A = MultiplyAdd(columnA, x0, odd0A);
-                odd1A = MultiplyAdd(columnA, x1, odd1A);
-                columnB = Column(wordsB, 5);
-                odd0B = MultiplyAdd(columnB, x0, odd0B);
-                odd1B = MultiplyAdd(columnB, x1, odd1B);
-
-                x0 = Vector256.Create(Unsafe.Add(ref x, 6));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 39));
-                columnA = Column(wordsA, 6);
-                even0A = MultiplyAdd(columnA, x0, even0A);
-                even1A = MultiplyAdd(columnA, x1, even1A);
-                columnB = Column(wordsB, 6);
-                even0B = MultiplyAdd(columnB, x0, even0B);
-                even1B = MultiplyAdd(columnB, x1, even1B);
-
-                x0 = Vector256.Create(Unsafe.Add(ref x, 7));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 40));
-                columnA = Column(wordsA, 7);
-                odd0A = MultiplyAdd(columnA, x0, odd0A);
-                odd1A = MultiplyAdd(columnA, x1, odd1A);
-                columnB = Column(wordsB, 7);
-                odd0B = MultiplyAdd(columnB, x0, odd0B);
-                odd1B = MultiplyAdd(columnB, x1, odd1B);
-
-                words = ref Unsafe.Add(ref words, WordsPerStep);
-                x = ref Unsafe.Add(ref x, StepActivations.Stride);
-            }
-
-            var scaleA = PanelScales.Load256(ref scales, group * 16, PanelScales.Exact);
-            total0A = MultiplyAdd(even0A + odd0A, scaleA, total0A);
-            total1A = MultiplyAdd(even1A + odd1A, scaleA, total1A);
-            var scaleB = PanelScales.Load256(ref scales, group * 16 + 8, PanelScales.Exact);
-            total0B = MultiplyAdd(even0B + odd0B, scaleB, total0B);
-            total1B = MultiplyAdd(even1B + odd1B, scaleB, total1B);
-        }
-
-        ref float bias = ref Unsafe.Add(ref call.Bias, panel * 16);
-        ref float y = ref Unsafe.Add(ref call.Y, (nint)row * Out + panel * 16);
-        PanelStore.Add(ref bias, ref y, panel == Panels - 1 ? LastPanelRows : 16, total0A, total0B);
-        PanelStore.Add(ref bias, ref Unsafe.Add(ref y, 24), panel == Panels - 1 ? LastPanelRows : 16, total1A, total1B);
-    }
-
     /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 3 of x against panel <paramref name="panel"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Rows4_20x24_g16_avx2(in KernelCall call, ref float prepared, int row, int panel)
@@ -333,25 +194,25 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
             for (; step < end; step++)
             {
                 Prefetch.Ahead(ref words, PrefetchBytes);
-                var wordsA = Vector256.LoadUnsafe(ref words);
-                var wordsB = Vector256.LoadUnsafe(ref Unsafe.Add(ref words, 8));
-                var correction0 = Vector256.Create(Unsafe.Add(ref x, 10));
+                var wordsA = Load(ref words, 0);
+                var wordsB = Load(ref words, 8);
+                var correction0 = Broadcast(ref x, 10);
                 sum0A += correction0;
                 sum0B += correction0;
-                var correction1 = Vector256.Create(Unsafe.Add(ref x, 43));
+                var correction1 = Broadcast(ref x, 43);
                 sum1A += correction1;
                 sum1B += correction1;
-                var correction2 = Vector256.Create(Unsafe.Add(ref x, 76));
+                var correction2 = Broadcast(ref x, 76);
                 sum2A += correction2;
                 sum2B += correction2;
-                var correction3 = Vector256.Create(Unsafe.Add(ref x, 109));
+                var correction3 = Broadcast(ref x, 109);
                 sum3A += correction3;
                 sum3B += correction3;
 
-                var x0 = Vector256.Create(x);
-                var x1 = Vector256.Create(Unsafe.Add(ref x, 33));
-                var x2 = Vector256.Create(Unsafe.Add(ref x, 66));
-                var x3 = Vector256.Create(Unsafe.Add(ref x, 99));
+                var x0 = Broadcast(ref x, 0);
+                var x1 = Broadcast(ref x, 33);
+                var x2 = Broadcast(ref x, 66);
+                var x3 = Broadcast(ref x, 99);
                 var columnA = Column(wordsA, 0);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -363,10 +224,10 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum2B = MultiplyAdd(columnB, x2, sum2B);
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 1));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 34));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 67));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 100));
+                x0 = Broadcast(ref x, 1);
+                x1 = Broadcast(ref x, 34);
+                x2 = Broadcast(ref x, 67);
+                x3 = Broadcast(ref x, 100);
                 columnA = Column(wordsA, 1);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -378,10 +239,10 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum2B = MultiplyAdd(columnB, x2, sum2B);
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 2));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 35));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 68));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 101));
+                x0 = Broadcast(ref x, 2);
+                x1 = Broadcast(ref x, 35);
+                x2 = Broadcast(ref x, 68);
+                x3 = Broadcast(ref x, 101);
                 columnA = Column(wordsA, 2);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -393,10 +254,10 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum2B = MultiplyAdd(columnB, x2, sum2B);
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 3));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 36));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 69));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 102));
+                x0 = Broadcast(ref x, 3);
+                x1 = Broadcast(ref x, 36);
+                x2 = Broadcast(ref x, 69);
+                x3 = Broadcast(ref x, 102);
                 columnA = Column(wordsA, 3);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -408,10 +269,10 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum2B = MultiplyAdd(columnB, x2, sum2B);
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 4));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 37));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 70));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 103));
+                x0 = Broadcast(ref x, 4);
+                x1 = Broadcast(ref x, 37);
+                x2 = Broadcast(ref x, 70);
+                x3 = Broadcast(ref x, 103);
                 columnA = Column(wordsA, 4);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -423,10 +284,10 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum2B = MultiplyAdd(columnB, x2, sum2B);
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 5));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 38));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 71));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 104));
+                x0 = Broadcast(ref x, 5);
+                x1 = Broadcast(ref x, 38);
+                x2 = Broadcast(ref x, 71);
+                x3 = Broadcast(ref x, 104);
                 columnA = Column(wordsA, 5);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -438,10 +299,10 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum2B = MultiplyAdd(columnB, x2, sum2B);
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 6));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 39));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 72));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 105));
+                x0 = Broadcast(ref x, 6);
+                x1 = Broadcast(ref x, 39);
+                x2 = Broadcast(ref x, 72);
+                x3 = Broadcast(ref x, 105);
                 columnA = Column(wordsA, 6);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -453,10 +314,10 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
                 sum2B = MultiplyAdd(columnB, x2, sum2B);
                 sum3B = MultiplyAdd(columnB, x3, sum3B);
 
-                x0 = Vector256.Create(Unsafe.Add(ref x, 7));
-                x1 = Vector256.Create(Unsafe.Add(ref x, 40));
-                x2 = Vector256.Create(Unsafe.Add(ref x, 73));
-                x3 = Vector256.Create(Unsafe.Add(ref x, 106));
+                x0 = Broadcast(ref x, 7);
+                x1 = Broadcast(ref x, 40);
+                x2 = Broadcast(ref x, 73);
+                x3 = Broadcast(ref x, 106);
                 columnA = Column(wordsA, 7);
                 sum0A = MultiplyAdd(columnA, x0, sum0A);
                 sum1A = MultiplyAdd(columnA, x1, sum1A);
@@ -492,7 +353,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
         PanelStore.Add(ref bias, ref Unsafe.Add(ref y, 72), panel == Panels - 1 ? LastPanelRows : 16, total3A, total3B);
     }
 
-    /// <summary>Packed tiles of x against the panels from <paramref name="firstPanel"/> up to <paramref name="endPanel"/>.</summary>
+    /// <summary>Packed tiles of x against the tile.Panels from <paramref name="firstPanel"/> up to <paramref name="endPanel"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Gemm_20x24_g16_avx2(in KernelCall call, int firstPanel, int endPanel)
     {
@@ -530,26 +391,28 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
         for (int step = firstStep; step < firstStep + steps; step++)
         {
             int group = step / 2;
-            var wordsA = Vector256.LoadUnsafe(ref words);
-            var scaleA = PanelScales.Load256(ref scales, group * 16, PanelScales.Exact);
-            var wordsB = Vector256.LoadUnsafe(ref Unsafe.Add(ref words, 8));
+            var bitsA = Load(ref words, 0);
+            var scaleA = PanelScales.Load256(ref scales, group * 16 + 0, PanelScales.Exact);
+            ref float targetA = ref Unsafe.Add(ref expanded, 0);
+            Expand(bitsA, 0, scaleA).StoreUnsafe(ref targetA, 0);
+            Expand(bitsA, 1, scaleA).StoreUnsafe(ref targetA, 16);
+            Expand(bitsA, 2, scaleA).StoreUnsafe(ref targetA, 32);
+            Expand(bitsA, 3, scaleA).StoreUnsafe(ref targetA, 48);
+            Expand(bitsA, 4, scaleA).StoreUnsafe(ref targetA, 64);
+            Expand(bitsA, 5, scaleA).StoreUnsafe(ref targetA, 80);
+            Expand(bitsA, 6, scaleA).StoreUnsafe(ref targetA, 96);
+            Expand(bitsA, 7, scaleA).StoreUnsafe(ref targetA, 112);
+            var bitsB = Load(ref words, 8);
             var scaleB = PanelScales.Load256(ref scales, group * 16 + 8, PanelScales.Exact);
-            MultiplyAdd(Column(wordsA, 0), scaleA, scaleA * -8f).StoreUnsafe(ref expanded);
-            MultiplyAdd(Column(wordsB, 0), scaleB, scaleB * -8f).StoreUnsafe(ref expanded, 8);
-            MultiplyAdd(Column(wordsA, 1), scaleA * (1f / (1 << 4)), scaleA * -8f).StoreUnsafe(ref expanded, 16);
-            MultiplyAdd(Column(wordsB, 1), scaleB * (1f / (1 << 4)), scaleB * -8f).StoreUnsafe(ref expanded, 24);
-            MultiplyAdd(Column(wordsA, 2), scaleA * (1f / (1 << 8)), scaleA * -8f).StoreUnsafe(ref expanded, 32);
-            MultiplyAdd(Column(wordsB, 2), scaleB * (1f / (1 << 8)), scaleB * -8f).StoreUnsafe(ref expanded, 40);
-            MultiplyAdd(Column(wordsA, 3), scaleA * (1f / (1 << 12)), scaleA * -8f).StoreUnsafe(ref expanded, 48);
-            MultiplyAdd(Column(wordsB, 3), scaleB * (1f / (1 << 12)), scaleB * -8f).StoreUnsafe(ref expanded, 56);
-            MultiplyAdd(Column(wordsA, 4), scaleA * (1f / (1 << 16)), scaleA * -8f).StoreUnsafe(ref expanded, 64);
-            MultiplyAdd(Column(wordsB, 4), scaleB * (1f / (1 << 16)), scaleB * -8f).StoreUnsafe(ref expanded, 72);
-            MultiplyAdd(Column(wordsA, 5), scaleA * (1f / (1 << 20)), scaleA * -8f).StoreUnsafe(ref expanded, 80);
-            MultiplyAdd(Column(wordsB, 5), scaleB * (1f / (1 << 20)), scaleB * -8f).StoreUnsafe(ref expanded, 88);
-            MultiplyAdd(Column(wordsA, 6), scaleA * (1f / (1 << 24)), scaleA * -8f).StoreUnsafe(ref expanded, 96);
-            MultiplyAdd(Column(wordsB, 6), scaleB * (1f / (1 << 24)), scaleB * -8f).StoreUnsafe(ref expanded, 104);
-            MultiplyAdd(Column(wordsA, 7), scaleA, scaleA * -8f).StoreUnsafe(ref expanded, 112);
-            MultiplyAdd(Column(wordsB, 7), scaleB, scaleB * -8f).StoreUnsafe(ref expanded, 120);
+            ref float targetB = ref Unsafe.Add(ref expanded, 8);
+            Expand(bitsB, 0, scaleB).StoreUnsafe(ref targetB, 0);
+            Expand(bitsB, 1, scaleB).StoreUnsafe(ref targetB, 16);
+            Expand(bitsB, 2, scaleB).StoreUnsafe(ref targetB, 32);
+            Expand(bitsB, 3, scaleB).StoreUnsafe(ref targetB, 48);
+            Expand(bitsB, 4, scaleB).StoreUnsafe(ref targetB, 64);
+            Expand(bitsB, 5, scaleB).StoreUnsafe(ref targetB, 80);
+            Expand(bitsB, 6, scaleB).StoreUnsafe(ref targetB, 96);
+            Expand(bitsB, 7, scaleB).StoreUnsafe(ref targetB, 112);
 
             words = ref Unsafe.Add(ref words, WordsPerStep);
             expanded = ref Unsafe.Add(ref expanded, 128);
@@ -561,32 +424,28 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
     private static void Tile6_20x24_g16_avx2(
         in KernelCall call, ref float x, ref float weights, int columns, int row, int panel, bool isFirst)
     {
-        Vector256<float> sum0A = default, sum0B = default;
-        Vector256<float> sum1A = default, sum1B = default;
-        Vector256<float> sum2A = default, sum2B = default;
-        Vector256<float> sum3A = default, sum3B = default;
-        Vector256<float> sum4A = default, sum4B = default;
-        Vector256<float> sum5A = default, sum5B = default;
+        Vector256<float> sum0A = default, sum0B = default, sum1A = default, sum1B = default, sum2A = default, sum2B = default;
+        Vector256<float> sum3A = default, sum3B = default, sum4A = default, sum4B = default, sum5A = default, sum5B = default;
         for (int column = 0; column < columns; column++)
         {
             var weightsA = Vector256.LoadUnsafe(ref weights);
             var weightsB = Vector256.LoadUnsafe(ref weights, 8);
-            var x0 = Vector256.Create(x);
+            var x0 = Broadcast(ref x, 0);
             sum0A = MultiplyAdd(weightsA, x0, sum0A);
             sum0B = MultiplyAdd(weightsB, x0, sum0B);
-            var x1 = Vector256.Create(Unsafe.Add(ref x, 1));
+            var x1 = Broadcast(ref x, 1);
             sum1A = MultiplyAdd(weightsA, x1, sum1A);
             sum1B = MultiplyAdd(weightsB, x1, sum1B);
-            var x2 = Vector256.Create(Unsafe.Add(ref x, 2));
+            var x2 = Broadcast(ref x, 2);
             sum2A = MultiplyAdd(weightsA, x2, sum2A);
             sum2B = MultiplyAdd(weightsB, x2, sum2B);
-            var x3 = Vector256.Create(Unsafe.Add(ref x, 3));
+            var x3 = Broadcast(ref x, 3);
             sum3A = MultiplyAdd(weightsA, x3, sum3A);
             sum3B = MultiplyAdd(weightsB, x3, sum3B);
-            var x4 = Vector256.Create(Unsafe.Add(ref x, 4));
+            var x4 = Broadcast(ref x, 4);
             sum4A = MultiplyAdd(weightsA, x4, sum4A);
             sum4B = MultiplyAdd(weightsB, x4, sum4B);
-            var x5 = Vector256.Create(Unsafe.Add(ref x, 5));
+            var x5 = Broadcast(ref x, 5);
             sum5A = MultiplyAdd(weightsA, x5, sum5A);
             sum5B = MultiplyAdd(weightsB, x5, sum5B);
             x = ref Unsafe.Add(ref x, 6);
@@ -594,49 +453,25 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
         }
 
         int rows = call.Rows - row;
-        ref float y = ref Unsafe.Add(ref call.Y, (nint)row * Out + panel * 16);
         ref float bias = ref Unsafe.Add(ref call.Bias, panel * 16);
-        PanelStore.Add(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum0A, sum0B);
-
-        if (rows <= 1)
-        {
-            return;
-        }
-
+        ref float y = ref Unsafe.Add(ref call.Y, (nint)row * Out + panel * 16);
+        // A tile at the end may hold fewer rows than it is high.
+        Store(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum0A, sum0B);
+        if (rows == 1) return;
         y = ref Unsafe.Add(ref y, Out);
-        PanelStore.Add(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum1A, sum1B);
-
-        if (rows <= 2)
-        {
-            return;
-        }
-
+        Store(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum1A, sum1B);
+        if (rows == 2) return;
         y = ref Unsafe.Add(ref y, Out);
-        PanelStore.Add(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum2A, sum2B);
-
-        if (rows <= 3)
-        {
-            return;
-        }
-
+        Store(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum2A, sum2B);
+        if (rows == 3) return;
         y = ref Unsafe.Add(ref y, Out);
-        PanelStore.Add(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum3A, sum3B);
-
-        if (rows <= 4)
-        {
-            return;
-        }
-
+        Store(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum3A, sum3B);
+        if (rows == 4) return;
         y = ref Unsafe.Add(ref y, Out);
-        PanelStore.Add(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum4A, sum4B);
-
-        if (rows <= 5)
-        {
-            return;
-        }
-
+        Store(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum4A, sum4B);
+        if (rows == 5) return;
         y = ref Unsafe.Add(ref y, Out);
-        PanelStore.Add(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum5A, sum5B);
+        Store(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum5A, sum5B);
     }
 
     /// <summary>2 packed rows of x by 16 outputs, added to the bias the first time and to y later.</summary>
@@ -644,16 +479,15 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
     private static void Tile2_20x24_g16_avx2(
         in KernelCall call, ref float x, ref float weights, int columns, int row, int panel, bool isFirst)
     {
-        Vector256<float> sum0A = default, sum0B = default;
-        Vector256<float> sum1A = default, sum1B = default;
+        Vector256<float> sum0A = default, sum0B = default, sum1A = default, sum1B = default;
         for (int column = 0; column < columns; column++)
         {
             var weightsA = Vector256.LoadUnsafe(ref weights);
             var weightsB = Vector256.LoadUnsafe(ref weights, 8);
-            var x0 = Vector256.Create(x);
+            var x0 = Broadcast(ref x, 0);
             sum0A = MultiplyAdd(weightsA, x0, sum0A);
             sum0B = MultiplyAdd(weightsB, x0, sum0B);
-            var x1 = Vector256.Create(Unsafe.Add(ref x, 1));
+            var x1 = Broadcast(ref x, 1);
             sum1A = MultiplyAdd(weightsA, x1, sum1A);
             sum1B = MultiplyAdd(weightsB, x1, sum1B);
             x = ref Unsafe.Add(ref x, 2);
@@ -661,22 +495,36 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
         }
 
         int rows = call.Rows - row;
-        ref float y = ref Unsafe.Add(ref call.Y, (nint)row * Out + panel * 16);
         ref float bias = ref Unsafe.Add(ref call.Bias, panel * 16);
-        PanelStore.Add(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum0A, sum0B);
-
-        if (rows <= 1)
-        {
-            return;
-        }
-
+        ref float y = ref Unsafe.Add(ref call.Y, (nint)row * Out + panel * 16);
+        // A tile at the end may hold fewer rows than it is high.
+        Store(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum0A, sum0B);
+        if (rows == 1) return;
         y = ref Unsafe.Add(ref y, Out);
-        PanelStore.Add(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum1A, sum1B);
+        Store(ref isFirst ? ref bias : ref y, ref y, panel == Panels - 1 ? LastPanelRows : 16, sum1A, sum1B);
     }
+
+    /// <summary>A row's sums, on top of the bias or of what y holds.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(ref float start, ref float y, int lastRows, Vector256<float> sumA, Vector256<float> sumB)
+    {
+        PanelStore.Add(ref start, ref y, lastRows, sumA, sumB);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Load(ref int words, int offset) => Vector256.LoadUnsafe(ref Unsafe.Add(ref words, offset));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Broadcast(ref float x, int offset) => Vector256.Create(Unsafe.Add(ref x, offset));
 
     // One column, masked where it lies: nibble * 16^column, exactly. The highest nibble, which would be the sign, is
     // shifted down instead. The column is a constant wherever this is inlined.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Column(Vector256<int> words, [ConstantExpected(Max = 7)] int column) =>
         Avx.ConvertToVector256Single(column == 7 ? words >>> 28 : words & Vector256.Create(0xF << (4 * column)));
+
+    // (nibble - 8) * scale, exactly: 4 and 11 significant bits make 15.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Expand(Vector256<int> words, [ConstantExpected(Max = 7)] int column, Vector256<float> scale) =>
+        MultiplyAdd(Column(words, column), scale * (column == 7 ? 1f : 1f / (1 << (4 * column))), scale * -8f);
 }

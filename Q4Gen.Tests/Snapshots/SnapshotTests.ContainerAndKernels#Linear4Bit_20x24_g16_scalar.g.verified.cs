@@ -20,19 +20,15 @@ internal sealed class Linear4Bit_20x24_g16_scalar : Linear4BitKernel
     private const int In = 20, Out = 24, Group = 16, Groups = 2;
     private const int PanelRows = 16, StepColumns = 8, Steps = 3;
 
-    /// <summary>Creates the kernel.</summary>
     public Linear4Bit_20x24_g16_scalar()
         : base(new Linear4BitShape(20, 24, 16), KernelIsa.Scalar)
     {
     }
 
-    /// <inheritdoc/>
     public override string Name => "Linear4Bit_20x24_g16_scalar";
 
-    /// <inheritdoc/>
     public override bool IsGenerated => true;
 
-    /// <inheritdoc/>
     public override void Run(in KernelCall call, int firstPanel, int endPanel) =>
         Gemm_20x24_g16_scalar(call, firstPanel * PanelRows, Math.Min(endPanel * PanelRows, Out));
 

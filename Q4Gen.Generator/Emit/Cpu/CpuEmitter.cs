@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using Q4Gen.Generator.Model;
 using Q4Gen.Generator.Planning;
@@ -10,20 +11,41 @@ internal static class CpuEmitter
     /// <summary>All files of a plan.</summary>
     public static EquatableArray<SourceFile> Emit(KernelPlan plan)
     {
-        var files = new List<SourceFile> { FamilyEmitter.Emit(plan), ScalarKernelEmitter.Emit(plan) };
+        bool isInt8 = plan.Shape.Precision == LayerPrecision.Int8Activations;
+        var files = new List<SourceFile>
+        {
+            FamilyEmitter.Emit(plan),
+            isInt8 ? Int8ScalarEmitter.Emit(plan) : ExactScalarEmitter.Emit(plan),
+        };
         foreach (IsaPlan isa in plan.Isas)
         {
-            files.Add(VectorKernelEmitter.Emit(plan, isa, VectorIsaOf(isa.Isa)));
+            files.Add(isInt8
+                ? Int8KernelEmitter.Emit(plan, isa, Int8IsaOf(isa.Isa))
+                : ExactKernelEmitter.Emit(plan, isa, FloatIsaOf(isa.Isa)));
         }
 
         return files.ToEquatableArray();
     }
 
-    /// <summary>How an instruction set is spoken.</summary>
-    public static VectorIsa VectorIsaOf(Isa isa) => isa switch
+    /// <summary>How the kernels of a plan speak an instruction set.</summary>
+    public static VectorIsa VectorIsaOf(KernelPlan plan, Isa isa) =>
+        plan.Shape.Precision == LayerPrecision.Int8Activations ? Int8IsaOf(isa) : FloatIsaOf(isa);
+
+    private static FloatIsa FloatIsaOf(Isa isa) => isa switch
     {
         Isa.Avx512 => new Avx512Isa(),
         Isa.Avx2 => new Avx2Isa(),
-        _ => new Vector128Isa(),
+        Isa.Vector128 => new Vector128Isa(),
+        _ => throw new ArgumentOutOfRangeException(nameof(isa), isa, "No exact kernels are written for it."),
+    };
+
+    private static Int8Isa Int8IsaOf(Isa isa) => isa switch
+    {
+        Isa.AvxVnni => new AvxVnniInt8Isa(),
+        Isa.Dp => new DpInt8Isa(),
+        Isa.Avx512 => new Avx512Int8Isa(),
+        Isa.Avx2 => new Avx2Int8Isa(),
+        Isa.Vector128 => new Vector128Int8Isa(),
+        _ => throw new ArgumentOutOfRangeException(nameof(isa), isa, "No kernels with 8-bit activations are written for it."),
     };
 }

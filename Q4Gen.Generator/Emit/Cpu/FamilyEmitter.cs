@@ -21,6 +21,7 @@ internal static class FamilyEmitter
             ],
             "Q4Gen.Kernels",
             "System.Runtime.Intrinsics",
+            "System.Runtime.Intrinsics.Arm",
             "System.Runtime.Intrinsics.X86");
         writer.Line($"/// <summary>Kernels for layers {KernelFile.Describe(plan).Replace("->", "→")}.</summary>");
         KernelFile.MarkGenerated(writer);
@@ -29,17 +30,16 @@ internal static class FamilyEmitter
             writer.Line("/// <summary>The one instance.</summary>");
             writer.Line($"public static readonly {shape.FamilyName} Instance = new();");
             writer.Line();
-            using (writer.Block(SourceWriter.Text($"private {shape.FamilyName}()\n    : base(new Linear4BitShape({shape.In}, {shape.Out}, {shape.Group}))")))
+            using (writer.Block(SourceWriter.Text($"private {shape.FamilyName}()\n    : base(new Linear4BitShape({shape.In}, {shape.Out}, {shape.Group}){(shape.Precision == LayerPrecision.Int8Activations ? ", Linear4BitPrecision.Int8Activations" : "")})")))
             {
             }
 
             writer.Line();
-            writer.Line("/// <inheritdoc/>");
             using (writer.Block("public override Linear4BitKernel? Create(KernelIsa isa) => isa switch", "};"))
             {
                 foreach (IsaPlan isa in plan.Isas)
                 {
-                    VectorIsa vector = CpuEmitter.VectorIsaOf(isa.Isa);
+                    VectorIsa vector = CpuEmitter.VectorIsaOf(plan, isa.Isa);
                     writer.Line($"KernelIsa.{vector.EnumMember} when {vector.IsSupported} => new {KernelFile.Name(plan, "Linear4Bit", vector.Name)}(),");
                 }
 

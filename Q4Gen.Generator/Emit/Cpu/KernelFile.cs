@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using Q4Gen.Format;
+using Q4Gen.Generator.Model;
 using Q4Gen.Generator.Planning;
 
 namespace Q4Gen.Generator.Emit.Cpu;
@@ -43,7 +44,7 @@ internal static class KernelFile
 
     /// <summary>The name of a kernel of this shape.</summary>
     public static string Name(KernelPlan plan, string role, string isa) =>
-        new KernelName(role, plan.Shape.In, plan.Shape.Out, plan.Shape.Group, isa).ToString();
+        new KernelName(role, plan.Shape.In, plan.Shape.Out, plan.Shape.Group, plan.Shape.PrecisionName, isa).ToString();
 
     /// <summary>One line that says what the layer is.</summary>
     public static string Describe(KernelPlan plan)
@@ -51,6 +52,7 @@ internal static class KernelFile
         string group = plan.Groups == 1
             ? "one scale per row"
             : $"one scale per {plan.Shape.Group} columns" + (plan.Shape.In % plan.Shape.Group == 0 ? "" : " (the last group has " + plan.Shape.In % plan.Shape.Group + ")");
-        return $"{plan.Shape.In} -> {plan.Shape.Out}, {group}";
+        string precision = plan.Shape.Precision == LayerPrecision.Int8Activations ? ", activations rounded to 8 bits" : "";
+        return $"{plan.Shape.In} -> {plan.Shape.Out}, {group}{precision}";
     }
 }

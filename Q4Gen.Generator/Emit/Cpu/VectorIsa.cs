@@ -1,11 +1,10 @@
-using System.Collections.Generic;
 using Q4Gen.Format;
 
 namespace Q4Gen.Generator.Emit.Cpu;
 
 /// <summary>
 /// How one instruction set says what every vector kernel is made of. The kernels' structure is the same everywhere;
-/// what differs is the width of a vector and how a column of nibbles becomes floats.
+/// what differs is the width of a vector and how nibbles meet activations.
 /// </summary>
 internal abstract class VectorIsa
 {
@@ -21,15 +20,18 @@ internal abstract class VectorIsa
     /// <summary>Bits of a vector.</summary>
     public abstract int Bits { get; }
 
-    /// <summary>The class whose static methods the kernels call by their bare names.</summary>
-    public abstract string IntrinsicClass { get; }
-
-    /// <summary>Declarations at the start of each kernel of what <see cref="Column"/> names.</summary>
-    public virtual IReadOnlyList<string> Locals => [];
-
-    /// <summary>Members of the kernel class that <see cref="Column"/> calls.</summary>
+    /// <summary>Members of the kernel class that the kernels call.</summary>
     public virtual void WriteHelpers(SourceWriter writer)
     {
+        writer.Line();
+        WriteHelper(writer, $"{Words} Load(ref int words, int offset)", $"{Vector}.LoadUnsafe(ref Unsafe.Add(ref words, offset))");
+    }
+
+    /// <summary>A small member that costs no call.</summary>
+    protected static void WriteHelper(SourceWriter writer, string signature, string expression)
+    {
+        writer.Line("[MethodImpl(MethodImplOptions.AggressiveInlining)]");
+        writer.Line($"private static {signature} =>{(expression[0] == '\n' ? "" : " ")}{expression};");
     }
 
     /// <summary>Floats in a vector.</summary>
@@ -48,23 +50,7 @@ internal abstract class VectorIsa
     public string Words => $"Vector{Bits}<int>";
 
     /// <summary>Loads a vector of words at <paramref name="offset"/> from <c>words</c>.</summary>
-    public string LoadWords(int offset) => $"{Vector}.LoadUnsafe({At("words", offset)})";
-
-    /// <summary>Column <paramref name="column"/> of the words as floats, as kernels for few rows of x use it.</summary>
-    public abstract string Column(string words, int column);
-
-    /// <summary>Column <paramref name="column"/> of the words times <paramref name="scale"/>, exactly.</summary>
-    public abstract string ScaledColumn(string words, string scale, int column);
-
-    /// <summary>Whether <see cref="Column"/> leaves a nibble where it is, so that x comes prepared for that.</summary>
-    public abstract bool PreparesActivations { get; }
-
-    /// <summary><c>a · b + c</c>.</summary>
-    public abstract string MultiplyAdd(string a, string b, string c);
-
-    /// <summary>A float from memory in every lane.</summary>
-    public string Broadcast(string reference, int offset) =>
-        offset == 0 ? $"{Vector}.Create({reference})" : $"{Vector}.Create(Unsafe.Add(ref {reference}, {offset}))";
+    public static string LoadWords(int offset) => SourceWriter.Text($"Load(ref words, {offset})");
 
     /// <summary>Scales at an offset from <c>scales</c>.</summary>
     public string LoadScales(string offset) => $"PanelScales.Load{Bits}(ref scales, {offset}, PanelScales.Exact)";

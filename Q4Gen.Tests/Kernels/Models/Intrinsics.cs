@@ -55,11 +55,76 @@ public static class Avx
     }
 }
 
-/// <summary>AVX2 in software: generated kernels only ask whether it is there.</summary>
+/// <summary>AVX2 in software.</summary>
 public static class Avx2
 {
     /// <summary>Everywhere.</summary>
     public static bool IsSupported => true;
+
+    /// <summary>VPMADDUBSW: products of unsigned and signed bytes, added in pairs, saturated to 16 bits.</summary>
+    public static Vector256<short> MultiplyAddAdjacent(Vector256<byte> left, Vector256<sbyte> right)
+    {
+        Span<short> result = stackalloc short[Vector256<short>.Count];
+        for (int i = 0; i < result.Length; i++)
+        {
+            int sum = left[2 * i] * right[2 * i] + left[2 * i + 1] * right[2 * i + 1];
+            result[i] = (short)Math.Clamp(sum, short.MinValue, short.MaxValue);
+        }
+
+        return Vector256.Create<short>(result);
+    }
+
+    /// <summary>VPMADDWD: products of 16-bit numbers, added in pairs.</summary>
+    public static Vector256<int> MultiplyAddAdjacent(Vector256<short> left, Vector256<short> right)
+    {
+        Span<int> result = stackalloc int[Vector256<int>.Count];
+        for (int i = 0; i < result.Length; i++)
+        {
+            result[i] = unchecked(left[2 * i] * right[2 * i] + left[2 * i + 1] * right[2 * i + 1]);
+        }
+
+        return Vector256.Create<int>(result);
+    }
+}
+
+/// <summary>AVX-512 BW in software: each half as AVX2 does it.</summary>
+public static class Avx512BW
+{
+    /// <summary>Everywhere.</summary>
+    public static bool IsSupported => true;
+
+    /// <inheritdoc cref="Avx2.MultiplyAddAdjacent(Vector256{byte}, Vector256{sbyte})"/>
+    public static Vector512<short> MultiplyAddAdjacent(Vector512<byte> left, Vector512<sbyte> right) => Vector512.Create(
+        Avx2.MultiplyAddAdjacent(left.GetLower(), right.GetLower()), Avx2.MultiplyAddAdjacent(left.GetUpper(), right.GetUpper()));
+
+    /// <inheritdoc cref="Avx2.MultiplyAddAdjacent(Vector256{short}, Vector256{short})"/>
+    public static Vector512<int> MultiplyAddAdjacent(Vector512<short> left, Vector512<short> right) => Vector512.Create(
+        Avx2.MultiplyAddAdjacent(left.GetLower(), right.GetLower()), Avx2.MultiplyAddAdjacent(left.GetUpper(), right.GetUpper()));
+}
+
+/// <summary>AVX-VNNI in software.</summary>
+public static class AvxVnni
+{
+    /// <summary>Everywhere.</summary>
+    public static bool IsSupported => true;
+
+    /// <summary>VPDPBUSD: adds four products of unsigned and signed bytes to each 32-bit sum, without saturation.</summary>
+    public static Vector256<int> MultiplyWideningAndAdd(Vector256<int> addend, Vector256<byte> left, Vector256<sbyte> right)
+    {
+        Span<int> result = stackalloc int[Vector256<int>.Count];
+        for (int i = 0; i < result.Length; i++)
+        {
+            int sum = addend[i];
+            for (int j = 4 * i; j < 4 * i + 4; j++)
+            {
+                sum = unchecked(sum + left[j] * right[j]);
+            }
+
+            result[i] = sum;
+        }
+
+        return Vector256.Create<int>(result);
+    }
 }
 
 /// <summary>FMA in software.</summary>

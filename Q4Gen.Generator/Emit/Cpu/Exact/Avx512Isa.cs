@@ -3,7 +3,7 @@ using System.Collections.Generic;
 namespace Q4Gen.Generator.Emit.Cpu;
 
 /// <summary>AVX-512 F: one vector is a whole panel, and one permute looks sixteen nibbles up.</summary>
-internal sealed class Avx512Isa : VectorIsa
+internal sealed class Avx512Isa : FloatIsa
 {
     public override string Name => "avx512";
 
@@ -24,10 +24,17 @@ internal sealed class Avx512Isa : VectorIsa
         "Vector512<float> values = Vector512.Create(-8f, -7f, -6f, -5f, -4f, -3f, -2f, -1f, 0f, 1f, 2f, 3f, 4f, 5f, 6f, 7f);",
     ];
 
-    public override string Column(string words, int column) =>
-        column == 0 ? $"PermuteVar16x32(values, {words})" : $"PermuteVar16x32(values, {words} >>> {4 * column})";
+    public override string Column(string words, int column) => SourceWriter.Text($"Column(values, {words}, {column})");
 
     public override string ScaledColumn(string words, string scale, int column) => $"({Column(words, column)} * {scale})";
 
     public override string MultiplyAdd(string a, string b, string c) => $"FusedMultiplyAdd({a}, {b}, {c})";
+
+    public override void WriteHelpers(SourceWriter writer)
+    {
+        base.WriteHelpers(writer);
+        writer.Line();
+        writer.Line("// The column is a constant wherever this is inlined.");
+        WriteHelper(writer, $"{Float} Column({Float} values, {Words} words, int column)", "PermuteVar16x32(values, words >>> (4 * column))");
+    }
 }

@@ -5,7 +5,7 @@ using Q4Gen.Generator.Planning;
 namespace Q4Gen.Generator.Emit.Cpu;
 
 /// <summary>Prints the scalar kernel: the specification that every other kernel of the shape is tested against.</summary>
-internal static class ScalarKernelEmitter
+internal static class ExactScalarEmitter
 {
     public static SourceFile Emit(KernelPlan plan)
     {
@@ -33,7 +33,6 @@ internal static class ScalarKernelEmitter
             writer.Line();
             KernelMembers.Write(writer, plan, name, "Scalar");
             writer.Line();
-            writer.Line("/// <inheritdoc/>");
             writer.Line("public override void Run(in KernelCall call, int firstPanel, int endPanel) =>");
             using (writer.Indent())
             {

@@ -1,0 +1,97 @@
+using System.Collections.Generic;
+using System.Linq;
+using Q4Gen.Format;
+using Q4Gen.Generator.Model;
+using Q4Gen.Generator.Planning;
+
+namespace Q4Gen.Generator.Emit.Cpu;
+
+/// <summary>Prints the kernel class of one shape for one vector instruction set.</summary>
+internal static class ExactKernelEmitter
+{
+    public static SourceFile Emit(KernelPlan plan, IsaPlan isaPlan, FloatIsa isa)
+    {
+        string name = KernelFile.Name(plan, "Linear4Bit", isa.Name);
+        var writer = new SourceWriter();
+        KernelFile.Open(
+            writer,
+            Header(plan, isaPlan, isa),
+            "Q4Gen.Kernels",
+            "System",
+            "System.Diagnostics.CodeAnalysis",
+            "System.Runtime.CompilerServices",
+            "System.Runtime.Intrinsics",
+            "System.Runtime.Intrinsics.X86",
+            "static " + isa.IntrinsicClass);
+        writer.Line($"/// <summary>Kernels in {isa.Name} for layers {KernelFile.Describe(plan).Replace("->", "→")}.</summary>");
+        KernelFile.MarkGenerated(writer);
+        using (writer.Block($"internal sealed class {name} : Linear4BitKernel"))
+        {
+            KernelMembers.WriteConstants(writer, plan, isaPlan.PrefetchBytes);
+            writer.Line();
+            KernelMembers.Write(writer, plan, name, isa.EnumMember);
+            WriteTraits(writer, isaPlan);
+            writer.Line();
+            WriteRun(writer, plan, isaPlan, isa);
+            foreach (RowsPlan rows in isaPlan.Rows.Reverse())
+            {
+                foreach (int panels in PanelVariants.Counts(plan, rows.Panels))
+                {
+                    writer.Line();
+                    new ExactRowsEmitter(writer, plan, isaPlan, isa, rows, panels).Write();
+                }
+            }
+
+            writer.Line();
+            new TileEmitter(writer, plan, isaPlan.Tile!, isa).Write();
+            isa.WriteHelpers(writer);
+        }
+
+        return new SourceFile(name + ".g.cs", writer.ToString());
+    }
+
+    private static IEnumerable<string> Header(KernelPlan plan, IsaPlan isaPlan, FloatIsa isa)
+    {
+        yield return $"Q4Gen: {isa.Name} kernels of a 4-bit linear layer {KernelFile.Describe(plan)}.";
+        yield return "";
+        foreach (RowsPlan rows in isaPlan.Rows.Reverse())
+        {
+            string what = rows.Rows == 1 ? "one row of x" : $"{rows.Rows} rows of x";
+            string accumulators = rows.Accumulators == 1 ? "" : $", {rows.Accumulators} running sums for each output";
+            yield return $"{PanelVariants.RowsRole(rows.Rows),-6} {what}, {rows.Panels} panel{(rows.Panels == 1 ? "" : "s")} at a time{accumulators}; nibbles expanded in registers.";
+        }
+
+        TilePlan tile = isaPlan.Tile!;
+        yield return $"Gemm   from {isaPlan.MinPackedRows} rows of x on: panels expanded to float32 {tile.ExpandSteps * PanelLayout.StepColumns} columns at a time, tiles of";
+        yield return $"       {tile.Rows} rows of x by {tile.Panels * PanelLayout.PanelRows} outputs.";
+    }
+
+    private static void WriteTraits(SourceWriter writer, IsaPlan isaPlan)
+    {
+        KernelMembers.WriteTrait(writer, "PanelsPerUnit", isaPlan.UnitPanels);
+        KernelMembers.WriteTrait(writer, "TileRows", isaPlan.Tile!.Rows);
+        KernelMembers.WriteTrait(writer, "TailTileRows", isaPlan.Tile.TailRows);
+        KernelMembers.WriteTrait(writer, "MinTiledRows", isaPlan.MinPackedRows);
+    }
+
+    private static void WriteRun(SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, FloatIsa isa)
+    {
+        using (writer.Block("public override void Run(in KernelCall call, int firstPanel, int endPanel)"))
+        {
+            using (writer.Block("if (call.IsTiled)"))
+            {
+                writer.Line($"{KernelFile.Name(plan, "Gemm", isa.Name)}(call, firstPanel, endPanel);");
+                writer.Line("return;");
+            }
+
+            writer.Line();
+            if (ExactRowsEmitter.HasPreparedRows(plan, isa))
+            {
+                writer.Line($"ref float prepared = ref {(isa.PreparesActivations ? "StepActivations" : "PaddedActivations")}.Prepare(call, In);");
+                writer.Line();
+            }
+
+            new RunEmitter(writer, plan, isaPlan, isa.Name, ExactRowsEmitter.HasPreparedRows(plan, isa) ? "ref prepared, " : "").Write();
+        }
+    }
+}

@@ -1,0 +1,84 @@
+using System.Collections.Generic;
+using System.Linq;
+using Q4Gen.Generator.Planning;
+
+namespace Q4Gen.Generator.Emit.Cpu;
+
+/// <summary>Prints the loop that hands rows of x to the kernels for few rows, the highest kernel that fits first.</summary>
+/// <param name="writer">Where to.</param>
+/// <param name="plan">The plan.</param>
+/// <param name="isaPlan">The plan of the instruction set.</param>
+/// <param name="isa">The instruction set's name.</param>
+/// <param name="prepared">The argument that hands prepared rows on; empty where there are none.</param>
+internal sealed class RunEmitter(SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, string isa, string prepared)
+{
+    public void Write()
+    {
+        writer.Line("// The rows of x take turns on a few panels, which stay in the cache meanwhile.");
+        int unit = isaPlan.UnitPanels;
+        using (writer.Block($"for (int unit = firstPanel; unit < endPanel; unit += {unit})"))
+        {
+            WriteEndOfUnit(writer, plan, isaPlan);
+            writer.Line("int row = 0;");
+            foreach (RowsPlan rows in isaPlan.Rows)
+            {
+                using (writer.Block(rows.Rows == 1 ? "for (; row < call.Rows; row++)" : $"for (; row <= call.Rows - {rows.Rows}; row += {rows.Rows})"))
+                {
+                    WriteCalls(writer, plan, isaPlan, isa, rows, prepared);
+                }
+
+                if (rows.Rows != 1)
+                {
+                    writer.Line();
+                }
+            }
+        }
+    }
+
+    /// <summary>Declares where a unit ends, where any kernel needs to know.</summary>
+    public static void WriteEndOfUnit(SourceWriter writer, KernelPlan plan, IsaPlan isaPlan)
+    {
+        int unit = isaPlan.UnitPanels;
+        if (plan.Panels % unit != 0)
+        {
+            writer.Line($"int endOfUnit = Math.Min(unit + {unit}, endPanel);");
+        }
+        else if (isaPlan.Rows.Any(rows => rows.Panels < unit))
+        {
+            writer.Line($"int endOfUnit = unit + {unit};");
+        }
+    }
+
+    /// <summary>The calls of one kernel for all panels of a unit.</summary>
+    public static void WriteCalls(SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, string isa, RowsPlan rows, string prepared)
+    {
+        List<int> variants = PanelVariants.Counts(plan, rows.Panels).ToList();
+        string Call(int panels, string panel) =>
+            $"{KernelFile.Name(plan, PanelVariants.Role(PanelVariants.RowsRole(rows.Rows), panels, rows.Panels), isa)}(call, {prepared}row, {panel});";
+        if (variants.Count == 1 && rows.Panels == isaPlan.UnitPanels)
+        {
+            writer.Line(Call(rows.Panels, "unit"));
+        }
+        else if (variants.Count == 1)
+        {
+            using (writer.Block($"for (int panel = unit; panel < endOfUnit; panel += {rows.Panels})"))
+            {
+                writer.Line(Call(rows.Panels, "panel"));
+            }
+        }
+        else
+        {
+            writer.Line("int panel = unit;");
+            using (writer.Block($"for (; panel <= endOfUnit - {rows.Panels}; panel += {rows.Panels})"))
+            {
+                writer.Line(Call(rows.Panels, "panel"));
+            }
+
+            writer.Line();
+            using (writer.Block("for (; panel < endOfUnit; panel++)"))
+            {
+                writer.Line(Call(1, "panel"));
+            }
+        }
+    }
+}
