@@ -20,7 +20,7 @@ public sealed class CompareCommandTests : IDisposable
         string plot = Path.Combine(_folder, "roofline.svg");
         (int exitCode, string output) = await RunAsync("compare", "--shapes", "128x64g32", "--rows", "1,3", "--threads", "1", "--json", json, "--plot", plot);
         Assert.True(exitCode == 0, output);
-        Assert.Contains("128→64 g32, 1 threads", output);
+        Assert.Contains("128→64 g32, 1 thread,", output);
         Assert.Contains("(generic)", output);
         Assert.All(output.Split('\n'), static line => Assert.InRange(line.Length, 0, 120));
         Assert.Equal([json, plot], Directory.EnumerateFiles(_folder).Order());
