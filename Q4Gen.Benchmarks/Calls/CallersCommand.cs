@@ -20,20 +20,21 @@ internal static class CallersCommand
     {
         Option<Linear4BitShape[]> shapes = CompareOptions.Shapes("--shapes", static () => s_shapes);
         Option<int> rows = Number("--rows", "Rows of x in a call.", standard: 1, min: 1, max: 4096);
-        var command = new Command("callers", "1, 2, 8 and 32 callers at once on one layer: throughput beside one caller's, and latency.") { shapes, rows };
+        Option<Linear4BitPrecision> precision = Precision();
+        var command = new Command("callers", "1, 2, 8 and 32 callers at once on one layer: throughput beside one caller's, and latency.") { shapes, rows, precision };
         command.SetAction(result =>
         {
             foreach (Linear4BitShape shape in result.GetRequiredValue(shapes))
             {
-                Measure(shape, result.GetRequiredValue(rows));
+                Measure(shape, result.GetRequiredValue(precision), result.GetRequiredValue(rows));
             }
         });
         return command;
     }
 
-    private static void Measure(Linear4BitShape shape, int rows)
+    private static void Measure(Linear4BitShape shape, Linear4BitPrecision precision, int rows)
     {
-        using Linear4Bit layer = LayerData.Create(shape);
+        using Linear4Bit layer = LayerData.Create(shape, precision);
         var throughput = s_callers.ToDictionary(static callers => callers, static _ => new List<double>());
         var latencies = s_callers.ToDictionary(static callers => callers, static _ => new List<double>());
         for (int round = -1; round < Rounds; round++)

@@ -18,7 +18,8 @@ internal static class FirstCallCommand
     {
         Option<Linear4BitShape[]> shapes = CompareOptions.Shapes("--shapes", static () => s_shapes);
         Option<int> samples = Number("--samples", "Processes for each figure.", standard: 5, min: 1, max: 100);
-        var command = new Command("firstcall", "The first Forward of a shape in a fresh process, beside the second.") { shapes, samples };
+        Option<Linear4BitPrecision> precision = Precision();
+        var command = new Command("firstcall", "The first Forward of a shape in a fresh process, beside the second.") { shapes, samples, precision };
         command.SetAction(result =>
         {
             Line($"{"shape",-18}{"M",4}{"first ms",11}{"slowest",10}{"second ms",11}");
@@ -26,7 +27,7 @@ internal static class FirstCallCommand
             {
                 foreach (int rows in s_rows)
                 {
-                    Print(shape, rows, result.GetRequiredValue(samples));
+                    Print(shape, result.GetRequiredValue(precision), rows, result.GetRequiredValue(samples));
                 }
             }
         });
@@ -38,23 +39,28 @@ internal static class FirstCallCommand
     {
         Option<Linear4BitShape[]> shape = CompareOptions.Shapes("--shapes", static () => s_shapes);
         Option<int> rows = Number("--rows", "", standard: 1, min: 1, max: 4096);
-        var command = new Command(ChildName) { shape, rows };
+        Option<Linear4BitPrecision> precision = Precision();
+        var command = new Command(ChildName) { shape, rows, precision };
         command.Hidden = true;
-        command.SetAction(result => ChildSample.Print(Sample(result.GetRequiredValue(shape)[0], result.GetRequiredValue(rows))));
+        command.SetAction(result => ChildSample.Print(
+            Sample(result.GetRequiredValue(shape)[0], result.GetRequiredValue(precision), result.GetRequiredValue(rows))));
         return command;
     }
 
-    private static void Print(Linear4BitShape shape, int rows, int samples)
+    private static void Print(Linear4BitShape shape, Linear4BitPrecision precision, int rows, int samples)
     {
         double[][] times = [.. Enumerable.Range(0, samples).Select(_ => ChildSample.Run<double[]>(
-            ChildName, "--shapes", FormattableString.Invariant($"{shape.In}x{shape.Out}g{shape.Group}"), "--rows", FormattableString.Invariant($"{rows}")))];
+            ChildName,
+            "--shapes", FormattableString.Invariant($"{shape.In}x{shape.Out}g{shape.Group}"),
+            "--rows", FormattableString.Invariant($"{rows}"),
+            "--precision", precision.ToString()))];
         var first = times.Select(static time => time[0]).ToArray();
         Line($"{shape,-18}{rows,4}{Spread.Of(first).Median,11:F1}{first.Max(),10:F1}{Spread.Of(times.Select(static time => time[1])).Median,11:F1}");
     }
 
-    private static double[] Sample(Linear4BitShape shape, int rows)
+    private static double[] Sample(Linear4BitShape shape, Linear4BitPrecision precision, int rows)
     {
-        using Linear4Bit layer = LayerData.Create(shape);
+        using Linear4Bit layer = LayerData.Create(shape, precision);
         float[] x = Activations(rows * shape.In), y = new float[rows * shape.Out];
         return [Time(layer, x, y), Time(layer, x, y)];
     }

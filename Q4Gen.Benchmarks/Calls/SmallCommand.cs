@@ -14,7 +14,12 @@ internal static class SmallCommand
     /// <summary>Processor time over wall time from which on a second thread must have worked, or spun.</summary>
     private const double TwoThreads = 1.3;
 
-    private static readonly Linear4BitShape[] s_shapes = [new(128, 384, 128), new(128, 384, 32)];
+    private static readonly (Linear4BitShape Shape, Linear4BitPrecision Precision)[] s_layers =
+    [
+        (new(128, 384, 128), Linear4BitPrecision.Exact),
+        (new(128, 384, 32), Linear4BitPrecision.Exact),
+        (new(128, 384, 128), Linear4BitPrecision.Int8Activations),
+    ];
 
     /// <summary>Creates the command.</summary>
     public static Command Create()
@@ -22,18 +27,18 @@ internal static class SmallCommand
         var command = new Command("small", "One row through 128→384: time and allocation of a call, and whether it wakes a thread.");
         command.SetAction(static _ =>
         {
-            Line($"{"shape",-16}{"kernel",-34}{"ns a call",10}{"fastest",10}{"bytes a call",14}{"processors",12}  second thread");
-            foreach (Linear4BitShape shape in s_shapes)
+            Line($"{"shape",-16}{"kernel",-36}{"ns a call",10}{"fastest",10}{"bytes a call",14}{"processors",12}  second thread");
+            foreach ((Linear4BitShape shape, Linear4BitPrecision precision) in s_layers)
             {
-                Measure(shape);
+                Measure(shape, precision);
             }
         });
         return command;
     }
 
-    private static void Measure(Linear4BitShape shape)
+    private static void Measure(Linear4BitShape shape, Linear4BitPrecision precision)
     {
-        using Linear4Bit layer = LayerData.Create(shape);
+        using Linear4Bit layer = LayerData.Create(shape, precision);
         float[] x = Activations(shape.In), y = new float[shape.Out];
         var nanoseconds = new double[Batches];
 
@@ -54,7 +59,7 @@ internal static class SmallCommand
         double busy = (Environment.CpuUsage.TotalTime - processor) / Stopwatch.GetElapsedTime(start);
         double bytes = (GC.GetAllocatedBytesForCurrentThread() - allocated) / (double)Batches / CallsPerBatch;
         var spread = Spread.Of(nanoseconds);
-        Line($"{shape,-16}{layer.Kernel.Name,-34}{spread.Median,10:F0}{spread.Min,10:F0}{bytes,14:0.######}{busy,12:F2}  {(busy < TwoThreads ? "not woken" : "woken")}");
+        Line($"{shape,-16}{layer.Kernel.Name,-36}{spread.Median,10:F0}{spread.Min,10:F0}{bytes,14:0.######}{busy,12:F2}  {(busy < TwoThreads ? "not woken" : "woken")}");
     }
 
     private static double Batch(Linear4Bit layer, float[] x, float[] y)

@@ -33,14 +33,17 @@ internal sealed class CompareReport(MachineDescription machine)
     }
 
     /// <summary>Prints what a call costs beside computing.</summary>
-    public void PrintEmptyCalls(int threads, IReadOnlyDictionary<string, double> seconds) =>
-        Line($"A call that computes next to nothing, {threads} threads: {string.Join(", ", seconds.Select(s => Text($"{s.Key} {s.Value * 1e6:F1} µs")))}");
+    public void PrintEmptyCalls(int threads, IReadOnlyDictionary<string, double> seconds)
+    {
+        Line($"A call that computes next to nothing, {Plots.Threads(threads)}:");
+        Console.WriteLine($"  {string.Join(", ", seconds.Select(static s => Text($"{s.Key} {s.Value * 1e6:F1} µs")))}");
+    }
 
     /// <summary>Prints the figures of one shape and number of threads.</summary>
     public void Print(ShapeResult result)
     {
         Console.WriteLine();
-        Line($"{result.Shape}, {result.Threads} threads, {result.Copies} copies of the weights{(result.IsCold ? "" : ", which caches may hold")}");
+        Line($"{result.Shape}, {Plots.Threads(result.Threads)}, {result.Copies} copies of the weights{(result.IsCold ? "" : ", which caches may hold")}");
         foreach ((string engine, string description) in result.Descriptions)
         {
             Line($"  {engine,-18}{description}");
@@ -61,8 +64,8 @@ internal sealed class CompareReport(MachineDescription machine)
     [
         Text($"{row.Rows}"),
         row.Engine.Name,
-        Text($"{row.Seconds.Median * 1e6:F1}"),
-        Text($"{row.Seconds.Min * 1e6:F1}"),
+        Microseconds(row.Seconds.Median),
+        Microseconds(row.Seconds.Min),
         Text($"{row.Seconds.LowerQuartile * 1e6:F0}–{row.Seconds.UpperQuartile * 1e6:F0}"),
         Text($"{row.BytesPerSecond / 1e9:F1}"),
         Text($"{row.OperationsPerSecond / 1e9:F1}"),
@@ -79,7 +82,12 @@ internal sealed class CompareReport(MachineDescription machine)
             var table = new Table { Border = TableBorder.Rounded };
             foreach (string column in s_columns)
             {
-                table.AddColumn(new TableColumn(Markup.Escape(column)) { NoWrap = true, Alignment = column == "engine" ? Justify.Left : Justify.Right });
+                table.AddColumn(new TableColumn(Markup.Escape(column))
+                {
+                    NoWrap = true,
+                    Alignment = column == "engine" ? Justify.Left : Justify.Right,
+                    Padding = new Padding(0, 0, 1, 0), // All columns within 120 characters.
+                });
             }
 
             for (int i = 0; i < rows.Count; i++)
@@ -102,6 +110,9 @@ internal sealed class CompareReport(MachineDescription machine)
             Console.WriteLine("  " + string.Join("  ", row.Select((cell, i) => s_columns[i] == "engine" ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i]))));
         }
     }
+
+    /// <summary>With a decimal where it says something.</summary>
+    private static string Microseconds(double seconds) => seconds < 1e-3 ? Text($"{seconds * 1e6:F1}") : Text($"{seconds * 1e6:F0}");
 
     private static string ShortName(EngineKind peer) => peer.Name.Replace("onnxruntime-", "ORT ", StringComparison.Ordinal);
 

@@ -39,7 +39,11 @@ internal static class CompareRun
             foreach (int count in rowCounts)
             {
                 progress($"{shape}, {threads} threads: M = {count}");
-                Turn[] turns = [.. engines.Select((engine, i) => Check(EngineKind.All[i], engine, work, count))];
+                Turn[] turns = [.. engines.Select((engine, i) =>
+                {
+                    Quiet.Await();
+                    return Check(EngineKind.All[i], engine, work, count);
+                })];
                 List<Limits> roundLimits = Interleave(turns, machine, rounds);
                 var limit = MachineLimits.Median(roundLimits);
                 limits.AddRange(roundLimits);
@@ -62,10 +66,10 @@ internal static class CompareRun
         }
     }
 
-    /// <summary>Runs every copy once, which also warms up, compares the last result with float64, and sizes a turn.</summary>
-    private static Turn Check(EngineKind kind, IEngine engine, Workload work, int rows)
+    /// <summary>Runs copies once, which also warms up, compares each result with float64, and sizes a turn.</summary>
+    /// <exception cref="WrongResultException">The result is not that of float64.</exception>
+    internal static Turn Check(EngineKind kind, IEngine engine, Workload work, int rows)
     {
-        Quiet.Await();
         engine.Prepare(rows);
         double shortest = double.PositiveInfinity, error = 0;
         int copies = rows <= ColdRows ? work.Copies : Math.Min(work.Copies, 2);
@@ -106,7 +110,7 @@ internal static class CompareRun
     }
 
     /// <summary>One engine in the rounds of one M.</summary>
-    private sealed class Turn(EngineKind kind, IEngine engine, int copies, int calls, bool isLong, double error)
+    internal sealed class Turn(EngineKind kind, IEngine engine, int copies, int calls, bool isLong, double error)
     {
         private int _next;
 

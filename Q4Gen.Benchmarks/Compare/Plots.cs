@@ -27,6 +27,9 @@ internal static class Plots
     /// <summary>The colour of an engine.</summary>
     public static Color ColorOf(EngineKind engine) => s_colors[engine.Name];
 
+    /// <summary><c>1 thread</c>, <c>2 threads</c>.</summary>
+    public static string Threads(int threads) => threads == 1 ? "1 thread" : $"{threads} threads";
+
     /// <summary>A plot with logarithmic axes; everything added to it must be in decimal logarithms.</summary>
     public static Plot Create(string title, string xLabel, string yLabel)
     {
@@ -81,6 +84,9 @@ internal static class Plots
 /// </summary>
 internal static class RooflinePlot
 {
+    private const int OtherMarkerSize = 5;
+    private const double OtherOpacity = 0.4;
+
     /// <summary>The file's content.</summary>
     public static byte[] Render(IReadOnlyList<ShapeResult> results, string extension)
     {
@@ -88,7 +94,7 @@ internal static class RooflinePlot
         ShapeResult[] shown = [.. results.Where(result => result.Threads == threads)];
         ShapeResult main = shown[0];
         Plot plot = Plots.Create(
-            $"4-bit linear layer {main.Shape}, {threads} threads", "operations for each byte of weights (flop/byte)", "speed (GFLOP/s)");
+            $"4-bit linear layer {main.Shape}, {Plots.Threads(threads)}", "operations for each byte of weights (flop/byte)", "speed (GFLOP/s)");
         AddCeilings(plot, main);
         foreach (ShapeResult other in shown.Skip(1))
         {
@@ -96,6 +102,17 @@ internal static class RooflinePlot
         }
 
         AddLines(plot, main);
+        if (shown.Length > 1)
+        {
+            plot.Legend.ManualItems.Add(new LegendItem
+            {
+                LabelText = $"{shown.Length - 1} other shapes",
+                MarkerShape = MarkerShape.FilledCircle,
+                MarkerSize = OtherMarkerSize,
+                MarkerFillColor = Colors.Black.WithOpacity(OtherOpacity),
+            });
+        }
+
         double[] x = [.. shown.SelectMany(static result => result.Rows).Select(static row => Math.Log10(row.Intensity))];
         double[] y = [.. shown.SelectMany(static result => result.Rows).Select(static row => Math.Log10(row.OperationsPerSecond / 1e9))];
         double top = Math.Log10(Math.Max(main.Limits.FloatPeak, main.Limits.Int8Peak) / 1e9);
@@ -128,7 +145,7 @@ internal static class RooflinePlot
     {
         foreach (Measurement row in other.Rows)
         {
-            plot.Add.Marker(Math.Log10(row.Intensity), Math.Log10(row.OperationsPerSecond / 1e9), MarkerShape.FilledCircle, 5, Plots.ColorOf(row.Engine).WithOpacity(0.35));
+            plot.Add.Marker(Math.Log10(row.Intensity), Math.Log10(row.OperationsPerSecond / 1e9), MarkerShape.FilledCircle, OtherMarkerSize, Plots.ColorOf(row.Engine).WithOpacity(OtherOpacity));
         }
     }
 
@@ -163,7 +180,7 @@ internal static class SweepPlot
     /// <summary>The file's content.</summary>
     public static byte[] Render(ShapeResult result, string extension)
     {
-        Plot plot = Plots.Create($"4-bit linear layer {result.Shape}, {result.Threads} threads", "rows of x in a call (M)", "time a row (µs)");
+        Plot plot = Plots.Create($"4-bit linear layer {result.Shape}, {Plots.Threads(result.Threads)}", "rows of x in a call (M)", "time a row (µs)");
         foreach (IGrouping<EngineKind, Measurement> engine in result.Rows.GroupBy(static row => row.Engine))
         {
             var line = plot.Add.Scatter(
