@@ -35,6 +35,6 @@ internal sealed class Avx512Isa : FloatIsa
         base.WriteHelpers(writer);
         writer.Line();
         writer.Line("// The column is a constant wherever this is inlined.");
-        WriteHelper(writer, $"{Float} Column({Float} values, {Words} words, int column)", "PermuteVar16x32(values, words >>> (4 * column))");
+        WriteHelper(writer, $"{Float} Column({Float} values, {Words} words, int column)", "PermuteVar16x32(values, column == 0 ? words : words >>> (4 * column))");
     }
 }
