@@ -15,7 +15,6 @@ namespace Q4Gen.Safetensors;
 internal sealed unsafe class MappedStorage : TensorStorage
 {
     private readonly string _path;
-    // Closed with the view, so that a held tensor can still be read.
     private readonly SafeFileHandle _file;
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;
