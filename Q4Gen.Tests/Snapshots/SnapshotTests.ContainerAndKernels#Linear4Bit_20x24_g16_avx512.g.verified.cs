@@ -575,5 +575,5 @@ internal sealed class Linear4Bit_20x24_g16_avx512 : Linear4BitKernel
 
     // The column is a constant wherever this is inlined.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Column(Vector512<float> values, Vector512<int> words, int column) => PermuteVar16x32(values, words >>> (4 * column));
+    private static Vector512<float> Column(Vector512<float> values, Vector512<int> words, int column) => PermuteVar16x32(values, column == 0 ? words : words >>> (4 * column));
 }
