@@ -17,6 +17,9 @@ internal static class PanelLayout
     /// <summary>Columns (input features) in a step: the nibbles of one 32-bit word.</summary>
     public const int StepColumns = 8;
 
+    /// <summary>Bits of a weight.</summary>
+    public const int NibbleBits = 4;
+
     /// <summary>32-bit words in one step of one panel: one a row.</summary>
     public const int StepWords = PanelRows;
 

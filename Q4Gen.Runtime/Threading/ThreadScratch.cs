@@ -13,6 +13,9 @@ internal sealed unsafe class ThreadScratch
     [ThreadStatic]
     private static ThreadScratch? t_tiles;
 
+    [ThreadStatic]
+    private static ThreadScratch? t_outliers;
+
     private void* _memory;
     private long _bytes;
 
@@ -23,6 +26,9 @@ internal sealed unsafe class ThreadScratch
 
     /// <summary>As <see cref="Rent"/>, but apart from the kernel's own: packed activations of the call that this thread makes.</summary>
     public static void* RentTiles(long bytes) => (t_tiles ??= new ThreadScratch()).Ensure(bytes);
+
+    /// <summary>As <see cref="Rent"/>, but apart from it: columns of x that the kernel adds at the end.</summary>
+    public static void* RentOutliers(long bytes) => (t_outliers ??= new ThreadScratch()).Ensure(bytes);
 
     private void* Ensure(long bytes)
     {

@@ -29,6 +29,15 @@ public enum InputKind
 
     /// <summary>Mostly zeros of either sign.</summary>
     Sparse,
+
+    /// <summary>One column in 40, on average, a hundred thousand times as large as the others.</summary>
+    Outliers,
+
+    /// <summary>From 10⁻⁶ to 10⁶, as many of each size.</summary>
+    ManySizes,
+
+    /// <summary>Zeros but for two columns.</summary>
+    TwoColumns,
 }
 
 /// <summary>A layer as files have it, and its outputs in float64: the specification.</summary>
@@ -69,6 +78,9 @@ internal sealed record LayerData(Linear4BitShape Shape, byte[] Weight, Half[] Sc
                 InputKind.LargeMean => 10 + centred,
                 InputKind.Huge => centred * 1e24f,
                 InputKind.Tiny => centred * 1e-30f,
+                InputKind.Outliers => random.Next(40) == 0 ? centred * 1e5f : centred,
+                InputKind.ManySizes => MathF.CopySign(MathF.Pow(10, random.NextSingle() * 12 - 6), centred),
+                InputKind.TwoColumns => i is 3 or 8 ? centred : 0,
                 InputKind.Sparse => random.Next(8) switch { 0 => centred, 1 => -0f, _ => 0f },
                 _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
             };
@@ -107,7 +119,9 @@ internal sealed record LayerData(Linear4BitShape Shape, byte[] Weight, Half[] Sc
     }
 
     /// <summary>y = x · Wᵀ + b in float64, and Σ|w·x| + |b|, to which rounding errors are in proportion.</summary>
-    public Expected Reference(ReadOnlySpan<float> x)
+    /// <param name="x">Rows of x.</param>
+    /// <param name="leastSteps">How many steps of its scale a weight counts as in that sum where it is less.</param>
+    public Expected Reference(ReadOnlySpan<float> x, int leastSteps = 0)
     {
         int rows = x.Length / Shape.In;
         var wide = new double[x.Length];
@@ -121,6 +135,11 @@ internal sealed record LayerData(Linear4BitShape Shape, byte[] Weight, Half[] Sc
             double bias = Bias.Length == 0 ? 0 : Bias[output];
             var absolute = new double[w.Length];
             TensorPrimitives.Abs<double>(w, absolute);
+            for (int column = 0; column < w.Length && leastSteps > 0; column++)
+            {
+                absolute[column] = Math.Max(absolute[column], leastSteps * Math.Abs((double)Scales[(long)output * Shape.Groups + column / Shape.Group]));
+            }
+
             for (int row = 0; row < rows; row++)
             {
                 int at = row * Shape.Out + output;

@@ -67,7 +67,7 @@ internal sealed class Linear4Bit_20x24_g16_avx512 : Linear4BitKernel
             int row = 0;
             for (; row <= call.Rows - 4; row += 4)
             {
-                for (int panel = unit; panel < endOfUnit; panel += 1)
+                for (int panel = unit; panel < endOfUnit; panel++)
                 {
                     Rows4_20x24_g16_avx512(call, ref prepared, row, panel);
                 }
@@ -353,7 +353,7 @@ internal sealed class Linear4Bit_20x24_g16_avx512 : Linear4BitKernel
         PanelStore.Add(ref bias, ref Unsafe.Add(ref y, 72), panel == Panels - 1 ? LastPanelRows : 16, total3);
     }
 
-    /// <summary>Packed tiles of x against the tile.Panels from <paramref name="firstPanel"/> up to <paramref name="endPanel"/>.</summary>
+    /// <summary>Packed tiles of x against the panels from <paramref name="firstPanel"/> up to <paramref name="endPanel"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Gemm_20x24_g16_avx512(in KernelCall call, int firstPanel, int endPanel)
     {

@@ -59,7 +59,7 @@ internal sealed class Linear4Bit_20x24_g16_vector128 : Linear4BitKernel
         ref float prepared = ref StepActivations.Prepare(call, In);
 
         // The rows of x take turns on a few panels, which stay in the cache meanwhile.
-        for (int unit = firstPanel; unit < endPanel; unit += 1)
+        for (int unit = firstPanel; unit < endPanel; unit++)
         {
             int row = 0;
             for (; row < call.Rows; row++)
@@ -164,13 +164,13 @@ internal sealed class Linear4Bit_20x24_g16_vector128 : Linear4BitKernel
         PanelStore.Add(ref bias, ref y, panel == Panels - 1 ? LastPanelRows : 16, totalA, totalB, totalC, totalD);
     }
 
-    /// <summary>Packed tiles of x against the tile.Panels from <paramref name="firstPanel"/> up to <paramref name="endPanel"/>.</summary>
+    /// <summary>Packed tiles of x against the panels from <paramref name="firstPanel"/> up to <paramref name="endPanel"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Gemm_20x24_g16_vector128(in KernelCall call, int firstPanel, int endPanel)
     {
         // Expanded weights, [column][output]: small enough to stay in the first-level cache.
         ref float expanded = ref KernelCall.Scratch(4096);
-        for (int panel = firstPanel; panel < endPanel; panel += 1)
+        for (int panel = firstPanel; panel < endPanel; panel++)
         {
             for (int step = 0; step < Steps; step += 32)
             {

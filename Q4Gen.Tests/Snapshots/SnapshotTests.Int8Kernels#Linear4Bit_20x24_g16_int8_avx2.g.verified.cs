@@ -66,7 +66,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_avx2 : Int8Kernel
                 {
                     case 4:
                     {
-                        for (int panel = unit; panel < endOfUnit; panel += 1)
+                        for (int panel = unit; panel < endOfUnit; panel++)
                         {
                             Rows4_20x24_g16_int8_avx2(call, ref tiles, row, panel);
                         }
@@ -74,7 +74,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_avx2 : Int8Kernel
                     }
                     case 2:
                     {
-                        for (int panel = unit; panel < endOfUnit; panel += 1)
+                        for (int panel = unit; panel < endOfUnit; panel++)
                         {
                             Rows2_20x24_g16_int8_avx2(call, ref tiles, row, panel);
                         }

@@ -66,7 +66,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_avx512 : Int8Kernel
                 {
                     case 4:
                     {
-                        for (int panel = unit; panel < endOfUnit; panel += 1)
+                        for (int panel = unit; panel < endOfUnit; panel++)
                         {
                             Rows4_20x24_g16_int8_avx512(call, ref tiles, row, panel);
                         }

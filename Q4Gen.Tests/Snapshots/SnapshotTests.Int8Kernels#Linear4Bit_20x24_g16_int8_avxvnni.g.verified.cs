@@ -67,7 +67,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_avxvnni : Int8Kernel
                 {
                     case 5:
                     {
-                        for (int panel = unit; panel < endOfUnit; panel += 1)
+                        for (int panel = unit; panel < endOfUnit; panel++)
                         {
                             Rows5_20x24_g16_int8_avxvnni(call, ref tiles, row, panel);
                         }
@@ -75,7 +75,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_avxvnni : Int8Kernel
                     }
                     case 4:
                     {
-                        for (int panel = unit; panel < endOfUnit; panel += 1)
+                        for (int panel = unit; panel < endOfUnit; panel++)
                         {
                             Rows4_20x24_g16_int8_avxvnni(call, ref tiles, row, panel);
                         }

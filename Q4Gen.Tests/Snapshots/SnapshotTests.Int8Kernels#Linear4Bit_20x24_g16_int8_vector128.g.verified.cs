@@ -52,7 +52,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_vector128 : Int8Kernel
         var rows = new RowTiles(call.Rows, MaxTileRows);
 
         // The rows of x take turns on a few panels, which stay in the cache meanwhile.
-        for (int unit = firstPanel; unit < endPanel; unit += 1)
+        for (int unit = firstPanel; unit < endPanel; unit++)
         {
             int row = 0;
             for (int tile = 0; tile < rows.Count; tile++)

@@ -66,7 +66,7 @@ internal abstract class PanelRowsEmitter(
             using (Writer.Block())
             {
                 WriteAhead("step", 0);
-                WriteBlock("0", $"for (int step = 0; step < {wholeSteps}; step++)");
+                WriteBlock("0", wholeSteps);
             }
         }
         else if (wholeSteps % blockSteps == 0 && Plan.BlocksFitGroups)
@@ -79,7 +79,7 @@ internal abstract class PanelRowsEmitter(
             {
                 string group = blockIsGroup ? "group" : blocks == blocksPerGroup ? "0" : $"block / {blocksPerGroup}";
                 WriteAhead(index, blocks - (PrefetchSteps + blockSteps - 1) / blockSteps);
-                WriteBlock(group, $"for (int step = 0; step < {blockSteps}; step++)");
+                WriteBlock(group, blockSteps);
             }
         }
         else
@@ -92,15 +92,19 @@ internal abstract class PanelRowsEmitter(
                     : $"Math.Min((group + 1) * {Plan.GroupSteps}, {wholeSteps})";
                 Writer.Line($"int end = Math.Min(step + {blockSteps}, {end});");
                 WriteAhead("step", wholeSteps - PrefetchSteps);
-                WriteBlock("group", "for (; step < end; step++)");
+                WriteBlock("group", null);
             }
         }
     }
 
     /// <summary>What is to happen in one block.</summary>
     /// <param name="group">The group that it lies in.</param>
-    /// <param name="loop">The loop over its steps.</param>
-    protected abstract void WriteBlock(string group, string loop);
+    /// <param name="steps">How many steps it has; null where it goes from <c>step</c>, which is declared, to <c>end</c>.</param>
+    protected abstract void WriteBlock(string group, int? steps);
+
+    /// <summary>The head of a loop over the steps of a block.</summary>
+    protected static string StepLoop(int? steps) =>
+        steps is null ? "for (; step < end; step++)" : $"for (int step = 0; step < {steps}; step++)";
 
     /// <summary>Asks for the lines of weights that steps further on will need.</summary>
     protected void WritePrefetches()
@@ -142,22 +146,21 @@ internal abstract class PanelRowsEmitter(
                 string totals = string.Join(", ", Enumerable.Range(0, Vectors.Parts).Select(part => Sum("total", row, panel, part)));
                 string bias = VectorIsa.At("bias", panel * PanelLayout.PanelRows);
                 string y = VectorIsa.At("y", row * Plan.Shape.Out + panel * PanelLayout.PanelRows);
-                Writer.Line($"PanelStore.Add({bias}, {y}, {StoredRows(panel)}{totals});");
+                string count = StoredRows(panel) is { } stored ? stored + ", " : "";
+                Writer.Line($"PanelStore.Add({bias}, {y}, {count}{totals});");
             }
         }
     }
 
-    /// <summary>The argument that limits what the layer's last panel stores; none where it is full.</summary>
-    private string StoredRows(int panel)
+    /// <summary>How many rows of a panel are stored, where that depends on whether it is the layer's last; else null.</summary>
+    protected string? StoredRows(int panel)
     {
         if (Plan.LastPanelRows == PanelLayout.PanelRows || panel != Panels - 1)
         {
-            return "";
+            return null;
         }
 
-        return EndsWithLastPanel
-            ? "LastPanelRows, "
-            : $"panel == Panels - {Panels} ? LastPanelRows : {PanelLayout.PanelRows}, ";
+        return EndsWithLastPanel ? "LastPanelRows" : $"panel == Panels - {Panels} ? LastPanelRows : {PanelLayout.PanelRows}";
     }
 
     protected IEnumerable<string> Sums(string prefix) =>

@@ -16,7 +16,7 @@ internal sealed class RunEmitter(SourceWriter writer, KernelPlan plan, IsaPlan i
     {
         writer.Line("// The rows of x take turns on a few panels, which stay in the cache meanwhile.");
         int unit = isaPlan.UnitPanels;
-        using (writer.Block($"for (int unit = firstPanel; unit < endPanel; unit += {unit})"))
+        using (writer.Block($"for (int unit = firstPanel; unit < endPanel; {Advance("unit", unit)})"))
         {
             WriteEndOfUnit(writer, plan, isaPlan);
             writer.Line("int row = 0;");
@@ -49,6 +49,9 @@ internal sealed class RunEmitter(SourceWriter writer, KernelPlan plan, IsaPlan i
         }
     }
 
+    /// <summary>What a loop ends its turns with.</summary>
+    public static string Advance(string index, int by) => by == 1 ? $"{index}++" : $"{index} += {by}";
+
     /// <summary>The calls of one kernel for all panels of a unit.</summary>
     public static void WriteCalls(SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, string isa, RowsPlan rows, string prepared)
     {
@@ -61,7 +64,7 @@ internal sealed class RunEmitter(SourceWriter writer, KernelPlan plan, IsaPlan i
         }
         else if (variants.Count == 1)
         {
-            using (writer.Block($"for (int panel = unit; panel < endOfUnit; panel += {rows.Panels})"))
+            using (writer.Block($"for (int panel = unit; panel < endOfUnit; {Advance("panel", rows.Panels)})"))
             {
                 writer.Line(Call(rows.Panels, "panel"));
             }

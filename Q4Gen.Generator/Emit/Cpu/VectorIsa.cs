@@ -27,8 +27,21 @@ internal abstract class VectorIsa
         WriteHelper(writer, $"{Words} Load(ref int words, int offset)", $"{Vector}.LoadUnsafe(ref Unsafe.Add(ref words, offset))");
     }
 
+    /// <summary>Members that turn a vector of words into bytes of its even and of its odd nibbles.</summary>
+    public void WriteNibbleHelpers(SourceWriter writer)
+    {
+        string load = $"{Vector}.LoadUnsafe(ref Unsafe.Add(ref words, offset))";
+        string mask = $".AsByte() & {Vector}.Create((byte)0x0F)";
+        writer.Line();
+        writer.Line("/// <summary>The nibbles of columns 0, 2, 4 and 6, a byte each.</summary>");
+        WriteHelper(writer, $"{Vector}<byte> Even(ref int words, int offset)", $"\n    {load}{mask}");
+        writer.Line();
+        writer.Line("/// <summary>The nibbles of columns 1, 3, 5 and 7, a byte each.</summary>");
+        WriteHelper(writer, $"{Vector}<byte> Odd(ref int words, int offset)", $"\n    ({load} >>> {PanelLayout.NibbleBits}){mask}");
+    }
+
     /// <summary>A small member that costs no call.</summary>
-    protected static void WriteHelper(SourceWriter writer, string signature, string expression)
+    public static void WriteHelper(SourceWriter writer, string signature, string expression)
     {
         writer.Line("[MethodImpl(MethodImplOptions.AggressiveInlining)]");
         writer.Line($"private static {signature} =>{(expression[0] == '\n' ? "" : " ")}{expression};");

@@ -29,6 +29,12 @@ internal static class ExactKernelEmitter
         {
             KernelMembers.WriteConstants(writer, plan, isaPlan.PrefetchBytes);
             writer.Line();
+            if (isaPlan.IsFixedPoint)
+            {
+                FixedPointRowsEmitter.WriteConstants(writer, plan);
+                writer.Line();
+            }
+
             KernelMembers.Write(writer, plan, name, isa.EnumMember);
             WriteTraits(writer, isaPlan);
             writer.Line();
@@ -38,13 +44,24 @@ internal static class ExactKernelEmitter
                 foreach (int panels in PanelVariants.Counts(plan, rows.Panels))
                 {
                     writer.Line();
-                    new ExactRowsEmitter(writer, plan, isaPlan, isa, rows, panels).Write();
+                    if (isaPlan.IsFixedPoint)
+                    {
+                        new FixedPointRowsEmitter(writer, plan, isaPlan, isa, rows).Write();
+                    }
+                    else
+                    {
+                        new ExactRowsEmitter(writer, plan, isaPlan, isa, rows, panels).Write();
+                    }
                 }
             }
 
             writer.Line();
             new TileEmitter(writer, plan, isaPlan.Tile!, isa).Write();
             isa.WriteHelpers(writer);
+            if (isaPlan.IsFixedPoint)
+            {
+                FixedPointRowsEmitter.WriteHelpers(writer, isa);
+            }
         }
 
         return new SourceFile(name + ".g.cs", writer.ToString());
@@ -54,11 +71,12 @@ internal static class ExactKernelEmitter
     {
         yield return $"Q4Gen: {isa.Name} kernels of a 4-bit linear layer {KernelFile.Describe(plan)}.";
         yield return "";
+        string how = isaPlan.IsFixedPoint ? "x in 24-bit fixed point, sums in integers" : "nibbles expanded in registers";
         foreach (RowsPlan rows in isaPlan.Rows.Reverse())
         {
             string what = rows.Rows == 1 ? "one row of x" : $"{rows.Rows} rows of x";
             string accumulators = rows.Accumulators == 1 ? "" : $", {rows.Accumulators} running sums for each output";
-            yield return $"{PanelVariants.RowsRole(rows.Rows),-6} {what}, {rows.Panels} panel{(rows.Panels == 1 ? "" : "s")} at a time{accumulators}; nibbles expanded in registers.";
+            yield return $"{PanelVariants.RowsRole(rows.Rows),-6} {what}, {rows.Panels} panel{(rows.Panels == 1 ? "" : "s")} at a time{accumulators}; {how}.";
         }
 
         TilePlan tile = isaPlan.Tile!;
@@ -85,13 +103,27 @@ internal static class ExactKernelEmitter
             }
 
             writer.Line();
-            if (ExactRowsEmitter.HasPreparedRows(plan, isa))
+            string prepared = "";
+            if (isaPlan.IsFixedPoint)
+            {
+                writer.Line("FixedPointRows rows = FixedPointActivations.Prepare(call, Shape, BlockSteps);");
+                writer.Line();
+                prepared = "ref rows[row], ";
+            }
+            else if (ExactRowsEmitter.HasPreparedRows(plan, isa))
             {
                 writer.Line($"ref float prepared = ref {(isa.PreparesActivations ? "StepActivations" : "PaddedActivations")}.Prepare(call, In);");
                 writer.Line();
+                prepared = "ref prepared, ";
             }
 
-            new RunEmitter(writer, plan, isaPlan, isa.Name, ExactRowsEmitter.HasPreparedRows(plan, isa) ? "ref prepared, " : "").Write();
+            new RunEmitter(writer, plan, isaPlan, isa.Name, prepared).Write();
+            if (isaPlan.IsFixedPoint)
+            {
+                writer.Line();
+                writer.Line("// Columns of x too large for the fixed point of their block; there are hardly ever any.");
+                writer.Line("rows.AddOutliers(call, firstPanel, endPanel);");
+            }
         }
     }
 }

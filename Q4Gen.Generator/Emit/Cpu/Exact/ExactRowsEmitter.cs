@@ -42,10 +42,10 @@ internal sealed class ExactRowsEmitter(
     }
 
     /// <inheritdoc/>
-    protected override void WriteBlock(string group, string loop)
+    protected override void WriteBlock(string group, int? steps)
     {
         WriteZeros(Accumulators());
-        using (Writer.Block(loop))
+        using (Writer.Block(StepLoop(steps)))
         {
             WritePrefetches();
             WriteColumns();

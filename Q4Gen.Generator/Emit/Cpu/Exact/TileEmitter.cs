@@ -33,13 +33,13 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
 
     private void WriteGemm()
     {
-        writer.Line("/// <summary>Packed tiles of x against the tile.Panels from <paramref name=\"firstPanel\"/> up to <paramref name=\"endPanel\"/>.</summary>");
+        writer.Line("/// <summary>Packed tiles of x against the panels from <paramref name=\"firstPanel\"/> up to <paramref name=\"endPanel\"/>.</summary>");
         writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
         using (writer.Block($"private static void {Name("Gemm")}(in KernelCall call, int firstPanel, int endPanel)"))
         {
             writer.Line("// Expanded weights, [column][output]: small enough to stay in the first-level cache.");
             writer.Line($"ref float expanded = ref KernelCall.Scratch({tile.ExpandSteps * PanelLayout.StepColumns * PanelRows * tile.Panels});");
-            using (writer.Block($"for (int panel = firstPanel; panel < endPanel; panel += {tile.Panels})"))
+            using (writer.Block($"for (int panel = firstPanel; panel < endPanel; {RunEmitter.Advance("panel", tile.Panels)})"))
             {
                 using (writer.Block($"for (int step = 0; step < Steps; step += {tile.ExpandSteps})"))
                 {

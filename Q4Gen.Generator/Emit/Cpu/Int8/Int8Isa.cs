@@ -19,12 +19,7 @@ internal abstract class Int8Isa : VectorIsa
 
     public sealed override void WriteHelpers(SourceWriter writer)
     {
-        writer.Line();
-        writer.Line("/// <summary>The nibbles of columns 0, 2, 4 and 6, a byte each.</summary>");
-        WriteUnpack(writer, "Even", "");
-        writer.Line();
-        writer.Line("/// <summary>The nibbles of columns 1, 3, 5 and 7, a byte each.</summary>");
-        WriteUnpack(writer, "Odd", " >>> 4");
+        WriteNibbleHelpers(writer);
         writer.Line();
         writer.Line("/// <summary>Adds the products of a step's nibbles with a row's even bytes, at an offset from <paramref name=\"x\"/>, and its odd ones behind them.</summary>");
         foreach (string line in Why)
@@ -49,14 +44,5 @@ internal abstract class Int8Isa : VectorIsa
             writer,
             $"{Float} Scale({Float} total, {Words} sum, {Float} scale, ref int header, int unit)",
             $"\n    {Vector}.FusedMultiplyAdd({Vector}.ConvertToSingle(sum), scale * {Vector}.Create(Unsafe.Add(ref header, unit)).AsSingle(), total)");
-    }
-
-    private void WriteUnpack(SourceWriter writer, string name, string shift)
-    {
-        string words = $"{Vector}.LoadUnsafe(ref Unsafe.Add(ref words, offset))";
-        WriteHelper(
-            writer,
-            $"{Vector}<byte> {name}(ref int words, int offset)",
-            $"\n    {(shift.Length == 0 ? words : $"({words}{shift})")}.AsByte() & {Vector}.Create((byte)0x0F)");
     }
 }

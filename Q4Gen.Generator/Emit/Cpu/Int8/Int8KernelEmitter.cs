@@ -54,7 +54,7 @@ internal static class Int8KernelEmitter
             writer.Line("var rows = new RowTiles(call.Rows, MaxTileRows);");
             writer.Line();
             writer.Line("// The rows of x take turns on a few panels, which stay in the cache meanwhile.");
-            using (writer.Block($"for (int unit = firstPanel; unit < endPanel; unit += {unit})"))
+            using (writer.Block($"for (int unit = firstPanel; unit < endPanel; {RunEmitter.Advance("unit", unit)})"))
             {
                 RunEmitter.WriteEndOfUnit(writer, plan, isaPlan);
                 writer.Line("int row = 0;");

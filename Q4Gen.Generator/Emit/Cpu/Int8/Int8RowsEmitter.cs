@@ -32,7 +32,7 @@ internal sealed class Int8RowsEmitter(
     }
 
     /// <inheritdoc/>
-    protected override void WriteBlock(string group, string loop)
+    protected override void WriteBlock(string group, int? steps)
     {
         int rowCount = Rows.Rows;
         Writer.Line("ref int header = ref x;");
@@ -43,7 +43,7 @@ internal sealed class Int8RowsEmitter(
         }
 
         Writer.Line($"x = ref Unsafe.Add(ref x, {HeaderWords * rowCount});");
-        using (Writer.Block(loop))
+        using (Writer.Block(StepLoop(steps)))
         {
             WritePrefetches();
             WriteStep();
