@@ -62,29 +62,35 @@ public unsafe struct FixedPointRows
             ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * wordsPerPanel);
             ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * scalesPerPanel);
             int rows = Math.Min(PanelLayout.PanelRows, _shape.Out - panel * PanelLayout.PanelRows);
-            for (int i = 0; i < _outlierCount; i++)
+            for (int i = 0; i < _outlierCount;)
             {
-                OutlierColumn outlier = _outliers[i];
-                int step = outlier.Column / PanelLayout.StepColumns, group = outlier.Column / _shape.Group;
-                int shift = PanelLayout.NibbleBits * (outlier.Column % PanelLayout.StepColumns);
-                ref int column = ref Unsafe.Add(ref words, step * PanelLayout.StepWords);
-                ref float y = ref Unsafe.Add(ref call.Y, (nint)outlier.Row * _shape.Out + panel * PanelLayout.PanelRows);
-                PanelStore.Add(
-                    ref y,
-                    ref y,
-                    rows,
-                    Product(ref column, shift, ref scales, group * PanelLayout.PanelRows, outlier.Value),
-                    Product(ref Unsafe.Add(ref column, 8), shift, ref scales, group * PanelLayout.PanelRows + 8, outlier.Value));
+                // All of a row first: what they add up to joins y in one addition.
+                int row = _outliers[i].Row;
+                Vector256<float> sumA = default, sumB = default;
+                for (; i < _outlierCount && _outliers[i].Row == row; i++)
+                {
+                    OutlierColumn outlier = _outliers[i];
+                    int step = outlier.Column / PanelLayout.StepColumns, scale = outlier.Column / _shape.Group * PanelLayout.PanelRows;
+                    int shift = PanelLayout.NibbleBits * (outlier.Column % PanelLayout.StepColumns);
+                    ref int column = ref Unsafe.Add(ref words, step * PanelLayout.StepWords);
+                    var x = Vector256.Create(outlier.Value);
+                    sumA += Weights(ref column, shift, ref scales, scale) * x;
+                    sumB += Weights(ref Unsafe.Add(ref column, 8), shift, ref scales, scale + 8) * x;
+                }
+
+                ref float y = ref Unsafe.Add(ref call.Y, (nint)row * _shape.Out + panel * PanelLayout.PanelRows);
+                PanelStore.Add(ref y, ref y, rows, sumA, sumB);
             }
         }
     }
 
+    /// <summary>One column of eight outputs: (nibble − 8) · scale, exactly.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Product(ref int words, int shift, ref short scales, int scale, float x)
+    private static Vector256<float> Weights(ref int words, int shift, ref short scales, int scale)
     {
         Vector256<int> nibbles = (Vector256.LoadUnsafe(ref words) >>> shift) & Vector256.Create(0xF);
         Vector256<float> values = Vector256.ConvertToSingle(nibbles - Vector256.Create(PanelLayout.NibbleBias));
-        return values * PanelScales.Load256(ref scales, scale, PanelScales.Exact) * Vector256.Create(x);
+        return values * PanelScales.Load256(ref scales, scale, PanelScales.Exact);
     }
 }
 
