@@ -17,7 +17,8 @@ public static class Prefetch
     {
         if (Sse.IsSupported)
         {
-            Sse.Prefetch0((byte*)Unsafe.AsPointer(ref location) + bytes);
+            // Not a pointer plus the distance: that takes an instruction more.
+            Sse.Prefetch0(Unsafe.AsPointer(ref Unsafe.AddByteOffset(ref location, bytes)));
         }
     }
 }
