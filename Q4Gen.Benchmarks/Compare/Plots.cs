@@ -123,19 +123,20 @@ internal static class RooflinePlot
 
     private static void AddCeilings(Plot plot, ShapeResult main)
     {
-        AddCeiling("float peak", main.Limits.FloatPeak, LinePattern.Solid);
-        AddCeiling("int8 peak", main.Limits.Int8Peak, LinePattern.Dashed);
+        AddCeiling("float peak", main.Limits.FloatPeak, opacity: 0.8);
+        AddCeiling("int8 peak", main.Limits.Int8Peak, opacity: 0.35);
 
-        void AddCeiling(string name, double peak, LinePattern pattern)
+        void AddCeiling(string name, double peak, double opacity)
         {
             double ridge = peak / main.Limits.ReadBandwidth;
             double[] intensity = [ridge / 1e4, ridge, ridge * 1e4];
             var line = plot.Add.ScatterLine(
                 intensity.Select(Math.Log10).ToArray(),
                 intensity.Select(i => Math.Log10(Math.Min(i * main.Limits.ReadBandwidth, peak) / 1e9)).ToArray(),
-                Colors.Black.WithOpacity(0.6));
+                Colors.Black.WithOpacity(opacity));
+
+            // Solid: where it renders SVG, the library underneath knows no dashes, and says so for each stroke.
             line.LineWidth = 1.5f;
-            line.LinePattern = pattern;
             line.LegendText = string.Create(
                 CultureInfo.InvariantCulture, $"reading {main.Limits.ReadBandwidth / 1e9:F1} GB/s, {name} {peak / 1e9:F0} GFLOP/s");
         }

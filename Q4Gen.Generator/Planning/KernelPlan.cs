@@ -54,8 +54,7 @@ internal enum Isa
 /// <param name="PrefetchBytes">How far ahead of its use a line of weights is asked for; 0 for not at all.</param>
 /// <param name="MinPackedRows">From how many rows on x is packed once, by all threads together, instead of by each for itself.</param>
 /// <param name="Tile">The exact kernel for many rows of x, which runs on packed rows; null for 8-bit activations, whose row kernels do.</param>
-/// <param name="IsFixedPoint">Whether exact kernels for few rows take x in 24-bit fixed point and sum in integers.</param>
-internal sealed record IsaPlan(Isa Isa, EquatableArray<RowsPlan> Rows, int PrefetchBytes, int MinPackedRows, TilePlan? Tile, bool IsFixedPoint = false)
+internal sealed record IsaPlan(Isa Isa, EquatableArray<RowsPlan> Rows, int PrefetchBytes, int MinPackedRows, TilePlan? Tile)
 {
     /// <summary>A multiple of the panels that any row kernel takes at a time: the unit in which work is shared between threads.</summary>
     public int UnitPanels => Rows.Aggregate(1, (unit, rows) => LeastCommonMultiple(unit, rows.Panels));
@@ -100,8 +99,8 @@ internal sealed record IsaPlan(Isa Isa, EquatableArray<RowsPlan> Rows, int Prefe
 /// <param name="Rows">Rows of x.</param>
 /// <param name="Panels">Panels computed together: independent streams of weights.</param>
 /// <param name="Accumulators">Running sums for each vector of outputs, over which the columns of a step alternate.</param>
-/// <param name="PartByPart">Whether the vectors of a panel take turns, because registers hold the sums of one only.</param>
-internal sealed record RowsPlan(int Rows, int Panels, int Accumulators, bool PartByPart = false);
+/// <param name="IsFixedPoint">Whether x comes in 24-bit fixed point and sums are integers; of exact kernels for one row.</param>
+internal sealed record RowsPlan(int Rows, int Panels, int Accumulators, bool IsFixedPoint = false);
 
 /// <summary>The kernel for many rows: panels are expanded to float32 once, then multiplied with packed tiles of x.</summary>
 /// <param name="Rows">Rows of x in a full tile.</param>

@@ -32,16 +32,16 @@ internal static class KernelPlanner
         new TilePlan(Rows: 12, TailRows: 4, Panels: 2, ExpandSteps: 16));
 
     /// <summary>
-    /// 16 registers and two vectors a panel. Few rows: three digits of x make six 16-bit sums for a row and a panel, or
-    /// twelve for four rows and half a panel. Many: 6 × 2 accumulators, two registers for weights, one for x.
+    /// 16 registers and two vectors a panel. One row: byte products with three digits of x take fewer instructions than
+    /// turning nibbles into floats, and make six 16-bit sums. Four rows share the floats, which then take fewer: eight
+    /// running sums. Many: 6 × 2 accumulators, two registers for weights, one for x.
     /// </summary>
     private static readonly IsaPlan s_avx2 = new(
         Isa.Avx2,
-        new EquatableArray<RowsPlan>([new(4, 1, 1, PartByPart: true), new(1, 1, 1)]),
+        new EquatableArray<RowsPlan>([new(4, 1, 1), new(1, 1, 1, IsFixedPoint: true)]),
         PrefetchBytes,
         MinPackedRows: 24,
-        new TilePlan(Rows: 6, TailRows: 2, Panels: 1, ExpandSteps: 32),
-        IsFixedPoint: true);
+        new TilePlan(Rows: 6, TailRows: 2, Panels: 1, ExpandSteps: 32));
 
     /// <summary>Four vectors a panel; Arm has 32 registers, SSE 16. One row: two sums for each are eight.</summary>
     private static readonly IsaPlan s_vector128 = new(

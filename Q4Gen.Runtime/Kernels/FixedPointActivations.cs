@@ -65,18 +65,18 @@ public static unsafe class FixedPointActivations
 
     private static Vector128<byte> HighDigit47 => Vector128.Create(None, None, 2, 10, None, None, 6, 14, None, None, None, None, None, None, None, None);
 
-    /// <summary>Prepares all rows of a row-major call in this thread's scratch memory.</summary>
+    /// <summary>Prepares the rows of a row-major call from <paramref name="firstRow"/> on, in this thread's scratch memory.</summary>
     /// <param name="call">The call.</param>
     /// <param name="shape">The layer's shape, whose groups are whole steps.</param>
     /// <param name="blockSteps">The most steps that share a unit: as many as the kernel sums before it scales.</param>
+    /// <param name="firstRow">The first row.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static FixedPointRows Prepare(in KernelCall call, Linear4BitShape shape, int blockSteps)
+    public static FixedPointRows Prepare(in KernelCall call, Linear4BitShape shape, int blockSteps, int firstRow)
     {
         var blocks = new StepBlocks(shape, blockSteps);
         int rowWords = blocks.Count * HeaderWords + shape.Steps * StepWords;
-        ref int digits = ref Unsafe.As<float, int>(ref KernelCall.Scratch(checked(call.Rows * rowWords)));
-        var rows = new FixedPointRows(shape, (int*)Unsafe.AsPointer(ref digits), rowWords);
-        for (int row = 0; row < call.Rows; row++)
+        var rows = new FixedPointRows(shape, firstRow, call.Rows - firstRow, rowWords);
+        for (int row = firstRow; row < call.Rows; row++)
         {
             ref float x = ref Unsafe.Add(ref call.X, (nint)row * shape.In);
             ref int block = ref rows[row];
@@ -92,7 +92,7 @@ public static unsafe class FixedPointActivations
                 }
                 else
                 {
-                    PackApart(ref Unsafe.Add(ref x, first), columns, ref block, ref rows, call.Rows, row, first);
+                    PackApart(ref Unsafe.Add(ref x, first), columns, ref block, ref rows, row, first);
                 }
 
                 block = ref Unsafe.Add(ref block, HeaderWords + (end - step) * StepWords);
@@ -109,7 +109,7 @@ public static unsafe class FixedPointActivations
 
     /// <summary>Takes out the columns that stick out, one after the other, and packs what remains.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void PackApart(ref float x, int columns, ref int block, ref FixedPointRows rows, int rowCount, int row, int first)
+    private static void PackApart(ref float x, int columns, ref int block, ref FixedPointRows rows, int row, int first)
     {
         float* rest = stackalloc float[PanelLayout.MaxBlockColumns];
         var values = new Span<float>(rest, columns);
@@ -128,7 +128,7 @@ public static unsafe class FixedPointActivations
             {
                 if ((BitConverter.SingleToInt32Bits(values[column]) & int.MaxValue) == bits)
                 {
-                    rows.SetApart(rowCount, new OutlierColumn(row, first + column, values[column]));
+                    rows.SetApart(new OutlierColumn(row, first + column, values[column]));
                     values[column] = 0;
                 }
             }

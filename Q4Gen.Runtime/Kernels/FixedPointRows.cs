@@ -10,32 +10,36 @@ namespace Q4Gen.Kernels;
 public unsafe struct FixedPointRows
 {
     private readonly Linear4BitShape _shape;
-    private readonly int* _digits;
+    private readonly int _first;
+    private readonly int _count;
     private readonly int _rowWords;
+    private readonly int* _digits;
     private OutlierColumn* _outliers;
     private int _outlierCount;
 
-    internal FixedPointRows(Linear4BitShape shape, int* digits, int rowWords)
+    internal FixedPointRows(Linear4BitShape shape, int first, int count, int rowWords)
     {
         _shape = shape;
-        _digits = digits;
+        _first = first;
+        _count = count;
         _rowWords = rowWords;
+        _digits = (int*)Threading.ThreadScratch.RentDigits((long)count * rowWords * sizeof(int));
     }
 
-    /// <summary>The first word of a row.</summary>
+    /// <summary>The first word of a row of the call.</summary>
     public readonly ref int this[int row]
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => ref _digits[(nint)row * _rowWords];
+        get => ref _digits[(nint)(row - _first) * _rowWords];
     }
 
     /// <summary>Notes a column that kernels take for zero.</summary>
-    internal void SetApart(int rows, OutlierColumn outlier)
+    internal void SetApart(OutlierColumn outlier)
     {
         if (_outliers is null)
         {
             // Room for all there can be; what is not written costs address space only.
-            _outliers = (OutlierColumn*)Threading.ThreadScratch.RentOutliers((long)rows * _shape.In * sizeof(OutlierColumn));
+            _outliers = (OutlierColumn*)Threading.ThreadScratch.RentOutliers((long)_count * _shape.In * sizeof(OutlierColumn));
         }
 
         _outliers[_outlierCount++] = outlier;

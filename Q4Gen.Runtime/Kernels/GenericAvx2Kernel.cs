@@ -35,7 +35,7 @@ internal sealed class GenericAvx2Kernel(Linear4BitShape shape) : Linear4BitKerne
         for (int first = 0; first < call.Rows; first += RowsAtOnce)
         {
             KernelCall slice = call.Slice(first, Math.Min(RowsAtOnce, call.Rows - first), Shape);
-            FixedPointRows rows = FixedPointActivations.Prepare(slice, Shape, BlockSteps);
+            FixedPointRows rows = FixedPointActivations.Prepare(slice, Shape, BlockSteps, firstRow: 0);
             for (int panel = firstPanel; panel < endPanel; panel++)
             {
                 for (int row = 0; row < slice.Rows; row++)

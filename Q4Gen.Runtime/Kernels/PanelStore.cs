@@ -80,25 +80,6 @@ public static class PanelStore
         }
     }
 
-    /// <summary>Stores eight rows of a panel.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddHalf(ref float start, ref float y, Vector256<float> sum) =>
-        (Vector256.LoadUnsafe(ref start) + sum).StoreUnsafe(ref y);
-
-    /// <summary>Stores eight rows of a panel, or the first <paramref name="count"/> where fewer are left; none where it is not positive.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddHalf(ref float start, ref float y, int count, Vector256<float> sum)
-    {
-        if (count >= Vector256<float>.Count)
-        {
-            AddHalf(ref start, ref y, sum);
-        }
-        else
-        {
-            AddFirst(ref start, ref y, count, Vector512.Create(sum, default));
-        }
-    }
-
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void AddFirst(ref float start, ref float y, int count, in Vector512<float> sum)
     {

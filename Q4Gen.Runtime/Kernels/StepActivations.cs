@@ -27,16 +27,16 @@ public static class StepActivations
     }
 
     /// <summary>
-    /// Prepares all rows of a row-major call in this thread's scratch memory, <c>[row][step][11]</c>; columns that do
-    /// not exist are zero.
+    /// Prepares the first <paramref name="rows"/> rows of a row-major call in this thread's scratch memory,
+    /// <c>[row][step][11]</c>; columns that do not exist are zero.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static ref float Prepare(in KernelCall call, int columns)
+    public static ref float Prepare(in KernelCall call, int columns, int rows)
     {
         int steps = (columns + Columns - 1) / Columns;
-        ref float prepared = ref KernelCall.Scratch(checked(call.Rows * steps * Stride));
+        ref float prepared = ref KernelCall.Scratch(checked(rows * steps * Stride));
         ref float target = ref prepared;
-        for (int row = 0; row < call.Rows; row++)
+        for (int row = 0; row < rows; row++)
         {
             ref float x = ref Unsafe.Add(ref call.X, (nint)row * columns);
             for (int step = 0; step < columns / Columns; step++)

@@ -14,6 +14,9 @@ internal sealed unsafe class ThreadScratch
     private static ThreadScratch? t_tiles;
 
     [ThreadStatic]
+    private static ThreadScratch? t_digits;
+
+    [ThreadStatic]
     private static ThreadScratch? t_outliers;
 
     private void* _memory;
@@ -26,6 +29,9 @@ internal sealed unsafe class ThreadScratch
 
     /// <summary>As <see cref="Rent"/>, but apart from the kernel's own: packed activations of the call that this thread makes.</summary>
     public static void* RentTiles(long bytes) => (t_tiles ??= new ThreadScratch()).Ensure(bytes);
+
+    /// <summary>As <see cref="Rent"/>, but apart from it: rows of x in fixed point.</summary>
+    public static void* RentDigits(long bytes) => (t_digits ??= new ThreadScratch()).Ensure(bytes);
 
     /// <summary>As <see cref="Rent"/>, but apart from it: columns of x that the kernel adds at the end.</summary>
     public static void* RentOutliers(long bytes) => (t_outliers ??= new ThreadScratch()).Ensure(bytes);

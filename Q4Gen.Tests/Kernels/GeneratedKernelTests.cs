@@ -55,7 +55,7 @@ public class GeneratedKernelTests
     /// <summary>
     /// Columns that dwarf the others cost outputs whose weights vanish there no more than weights of a usual size would, four
     /// steps; with 128-bit vectors sixteen, because nibbles are multiplied as 0 to 15 and the 8 is taken back in float32.
-    /// Kernels for few rows; tiles are plain float32 sums, whose error grows with their length.
+    /// Kernels for one row: those for more are plain float32 sums, whose error grows with their length.
     /// </summary>
     [Theory]
     [InlineData(InputKind.Outliers)]
@@ -69,7 +69,7 @@ public class GeneratedKernelTests
             foreach (Linear4BitKernel kernel in Kernels(shape))
             {
                 Expected expected = data.Reference(x, leastSteps: kernel.Isa == KernelIsa.Vector128 ? 16 : 4);
-                KernelOracle.Check(data, kernel, [1, 3, 8], x, (y, what) => expected.Check(y, $"{what}, {input}", checkNorm: false));
+                KernelOracle.Check(data, kernel, [1, 3], x, (y, what) => expected.Check(y, $"{what}, {input}", checkNorm: false));
             }
         }
     }

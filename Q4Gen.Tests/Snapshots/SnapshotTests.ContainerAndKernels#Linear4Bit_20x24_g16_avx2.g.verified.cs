@@ -3,7 +3,7 @@
 // Q4Gen: avx2 kernels of a 4-bit linear layer 20 -> 24, one scale per 16 columns (the last group has 4).
 //
 // Gemv   one row of x, 1 panel at a time; x in 24-bit fixed point, sums in integers.
-// Rows4  4 rows of x, 1 panel at a time; x in 24-bit fixed point, sums in integers.
+// Rows4  4 rows of x, 1 panel at a time; nibbles expanded in registers.
 // Gemm   from 24 rows of x on: panels expanded to float32 256 columns at a time, tiles of
 //        6 rows of x by 16 outputs.
 #nullable enable
@@ -32,8 +32,8 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
     // The last panel is partly filled; only these rows of it are stored.
     private const int LastPanelRows = 8;
 
-    // A row of x in fixed point: for each block a unit and two corrections, for each step six words.
-    private const int BlockSteps = 2, WordsPerRow = 6 + Steps * 6;
+    // Steps that share a unit of x in fixed point.
+    private const int BlockSteps = 2;
 
     public Linear4Bit_20x24_g16_avx2()
         : base(new Linear4BitShape(20, 24, 16), KernelIsa.Avx2)
@@ -60,7 +60,10 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
             return;
         }
 
-        FixedPointRows rows = FixedPointActivations.Prepare(call, Shape, BlockSteps);
+        // 4 rows at a time are multiplied as floats, the rest one by one in fixed point.
+        int floats = call.Rows / 4 * 4;
+        ref float prepared = ref StepActivations.Prepare(call, In, floats);
+        FixedPointRows rest = FixedPointActivations.Prepare(call, Shape, BlockSteps, floats);
 
         // The rows of x take turns on a few panels, which stay in the cache meanwhile.
         for (int unit = firstPanel; unit < endPanel; unit++)
@@ -68,26 +71,25 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
             int row = 0;
             for (; row <= call.Rows - 4; row += 4)
             {
-                Rows4_20x24_g16_avx2(call, ref rows[row], row, unit);
+                Rows4_20x24_g16_avx2(call, ref prepared, row, unit);
             }
 
             for (; row < call.Rows; row++)
             {
-                Gemv_20x24_g16_avx2(call, ref rows[row], row, unit);
+                Gemv_20x24_g16_avx2(call, ref rest[row], row, unit);
             }
         }
 
         // Columns of x too large for the fixed point of their block; there are hardly ever any.
-        rows.AddOutliers(call, firstPanel, endPanel);
+        rest.AddOutliers(call, firstPanel, endPanel);
     }
 
     /// <summary>One row of x against panel <paramref name="panel"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Gemv_20x24_g16_avx2(in KernelCall call, ref int digits, int row, int panel)
+    private static void Gemv_20x24_g16_avx2(in KernelCall call, ref int x, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
         ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * ScalesPerPanel);
-        ref int x = ref digits;
         Vector256<float> totalA = default, totalB = default;
         for (int step = 0; step < 3;)
         {
@@ -127,9 +129,9 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
             }
 
             var scaleA = PanelScales.Load256(ref scales, group * 16, PanelScales.Exact);
-            totalA = Scale(totalA, lowsA, highsA, scaleA, ref header, 0);
+            totalA = Scale(totalA, lowsA, highsA, scaleA, ref header);
             var scaleB = PanelScales.Load256(ref scales, group * 16 + 8, PanelScales.Exact);
-            totalB = Scale(totalB, lowsB, highsB, scaleB, ref header, 0);
+            totalB = Scale(totalB, lowsB, highsB, scaleB, ref header);
         }
 
         ref float bias = ref Unsafe.Add(ref call.Bias, panel * 16);
@@ -139,89 +141,179 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
 
     /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 3 of x against panel <paramref name="panel"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows4_20x24_g16_avx2(in KernelCall call, ref int digits, int row, int panel)
+    private static void Rows4_20x24_g16_avx2(in KernelCall call, ref float prepared, int row, int panel)
     {
-        // Half a panel at a time: the sums of 4 rows fill the registers.
-        for (int half = 0; half < WordsPerStep; half += 8)
+        ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
+        ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * ScalesPerPanel);
+        ref float x = ref Unsafe.Add(ref prepared, row * (Steps * StepActivations.Stride));
+        Vector256<float> total0A = default, total0B = default, total1A = default, total1B = default;
+        Vector256<float> total2A = default, total2B = default, total3A = default, total3B = default;
+        for (int step = 0; step < 3;)
         {
-            ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel + half);
-            ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * ScalesPerPanel + half);
-            ref int x = ref digits;
-            Vector256<float> total0 = default, total1 = default, total2 = default, total3 = default;
-            for (int step = 0; step < 3;)
+            int group = step / 2;
+            int end = Math.Min(step + 2, 3);
+            Vector256<float> sum0A = default, sum0B = default, sum1A = default, sum1B = default;
+            Vector256<float> sum2A = default, sum2B = default, sum3A = default, sum3B = default;
+            for (; step < end; step++)
             {
-                int group = step / 2;
-                int end = Math.Min(step + 2, 3);
-                ref int header = ref x;
-                Vector256<int> lows0 = Start(ref header, 1);
-                Vector256<int> highs0 = Start(ref header, 2);
-                Vector256<int> lows1 = Start(ref header, WordsPerRow + 1);
-                Vector256<int> highs1 = Start(ref header, WordsPerRow + 2);
-                Vector256<int> lows2 = Start(ref header, 2 * WordsPerRow + 1);
-                Vector256<int> highs2 = Start(ref header, 2 * WordsPerRow + 2);
-                Vector256<int> lows3 = Start(ref header, 3 * WordsPerRow + 1);
-                Vector256<int> highs3 = Start(ref header, 3 * WordsPerRow + 2);
-                x = ref Unsafe.Add(ref x, 3);
-                while (step < end)
-                {
-                    int endOfChain = Math.Min(step + 4, end);
-                    Vector256<short> low0 = default;
-                    Vector256<short> middle0 = default;
-                    Vector256<short> high0 = default;
-                    Vector256<short> low1 = default;
-                    Vector256<short> middle1 = default;
-                    Vector256<short> high1 = default;
-                    Vector256<short> low2 = default;
-                    Vector256<short> middle2 = default;
-                    Vector256<short> high2 = default;
-                    Vector256<short> low3 = default;
-                    Vector256<short> middle3 = default;
-                    Vector256<short> high3 = default;
-                    for (; step < endOfChain; step++)
-                    {
-                        Prefetch.Ahead(ref words, PrefetchBytes);
-                        var even = Even(ref words, 0);
-                        var odd = Odd(ref words, 0);
-                        low0 = Dot(low0, even, odd, ref x, 0);
-                        middle0 = Dot(middle0, even, odd, ref x, 2);
-                        high0 = Dot(high0, even, odd, ref x, 4);
-                        low1 = Dot(low1, even, odd, ref x, WordsPerRow);
-                        middle1 = Dot(middle1, even, odd, ref x, WordsPerRow + 2);
-                        high1 = Dot(high1, even, odd, ref x, WordsPerRow + 4);
-                        low2 = Dot(low2, even, odd, ref x, 2 * WordsPerRow);
-                        middle2 = Dot(middle2, even, odd, ref x, 2 * WordsPerRow + 2);
-                        high2 = Dot(high2, even, odd, ref x, 2 * WordsPerRow + 4);
-                        low3 = Dot(low3, even, odd, ref x, 3 * WordsPerRow);
-                        middle3 = Dot(middle3, even, odd, ref x, 3 * WordsPerRow + 2);
-                        high3 = Dot(high3, even, odd, ref x, 3 * WordsPerRow + 4);
-                        words = ref Unsafe.Add(ref words, WordsPerStep);
-                        x = ref Unsafe.Add(ref x, 6);
-                    }
+                Prefetch.Ahead(ref words, PrefetchBytes);
+                var wordsA = Load(ref words, 0);
+                var wordsB = Load(ref words, 8);
+                var correction0 = Broadcast(ref x, 10);
+                sum0A += correction0;
+                sum0B += correction0;
+                var correction1 = Broadcast(ref x, 43);
+                sum1A += correction1;
+                sum1B += correction1;
+                var correction2 = Broadcast(ref x, 76);
+                sum2A += correction2;
+                sum2B += correction2;
+                var correction3 = Broadcast(ref x, 109);
+                sum3A += correction3;
+                sum3B += correction3;
 
-                    lows0 += Widen(low0, middle0);
-                    highs0 += Widen(high0);
-                    lows1 += Widen(low1, middle1);
-                    highs1 += Widen(high1);
-                    lows2 += Widen(low2, middle2);
-                    highs2 += Widen(high2);
-                    lows3 += Widen(low3, middle3);
-                    highs3 += Widen(high3);
-                }
+                var x0 = Broadcast(ref x, 0);
+                var x1 = Broadcast(ref x, 33);
+                var x2 = Broadcast(ref x, 66);
+                var x3 = Broadcast(ref x, 99);
+                var columnA = Column(wordsA, 0);
+                sum0A = MultiplyAdd(columnA, x0, sum0A);
+                sum1A = MultiplyAdd(columnA, x1, sum1A);
+                sum2A = MultiplyAdd(columnA, x2, sum2A);
+                sum3A = MultiplyAdd(columnA, x3, sum3A);
+                var columnB = Column(wordsB, 0);
+                sum0B = MultiplyAdd(columnB, x0, sum0B);
+                sum1B = MultiplyAdd(columnB, x1, sum1B);
+                sum2B = MultiplyAdd(columnB, x2, sum2B);
+                sum3B = MultiplyAdd(columnB, x3, sum3B);
 
-                var scale = PanelScales.Load256(ref scales, group * 16, PanelScales.Exact);
-                total0 = Scale(total0, lows0, highs0, scale, ref header, 0);
-                total1 = Scale(total1, lows1, highs1, scale, ref header, WordsPerRow);
-                total2 = Scale(total2, lows2, highs2, scale, ref header, 2 * WordsPerRow);
-                total3 = Scale(total3, lows3, highs3, scale, ref header, 3 * WordsPerRow);
+                x0 = Broadcast(ref x, 1);
+                x1 = Broadcast(ref x, 34);
+                x2 = Broadcast(ref x, 67);
+                x3 = Broadcast(ref x, 100);
+                columnA = Column(wordsA, 1);
+                sum0A = MultiplyAdd(columnA, x0, sum0A);
+                sum1A = MultiplyAdd(columnA, x1, sum1A);
+                sum2A = MultiplyAdd(columnA, x2, sum2A);
+                sum3A = MultiplyAdd(columnA, x3, sum3A);
+                columnB = Column(wordsB, 1);
+                sum0B = MultiplyAdd(columnB, x0, sum0B);
+                sum1B = MultiplyAdd(columnB, x1, sum1B);
+                sum2B = MultiplyAdd(columnB, x2, sum2B);
+                sum3B = MultiplyAdd(columnB, x3, sum3B);
+
+                x0 = Broadcast(ref x, 2);
+                x1 = Broadcast(ref x, 35);
+                x2 = Broadcast(ref x, 68);
+                x3 = Broadcast(ref x, 101);
+                columnA = Column(wordsA, 2);
+                sum0A = MultiplyAdd(columnA, x0, sum0A);
+                sum1A = MultiplyAdd(columnA, x1, sum1A);
+                sum2A = MultiplyAdd(columnA, x2, sum2A);
+                sum3A = MultiplyAdd(columnA, x3, sum3A);
+                columnB = Column(wordsB, 2);
+                sum0B = MultiplyAdd(columnB, x0, sum0B);
+                sum1B = MultiplyAdd(columnB, x1, sum1B);
+                sum2B = MultiplyAdd(columnB, x2, sum2B);
+                sum3B = MultiplyAdd(columnB, x3, sum3B);
+
+                x0 = Broadcast(ref x, 3);
+                x1 = Broadcast(ref x, 36);
+                x2 = Broadcast(ref x, 69);
+                x3 = Broadcast(ref x, 102);
+                columnA = Column(wordsA, 3);
+                sum0A = MultiplyAdd(columnA, x0, sum0A);
+                sum1A = MultiplyAdd(columnA, x1, sum1A);
+                sum2A = MultiplyAdd(columnA, x2, sum2A);
+                sum3A = MultiplyAdd(columnA, x3, sum3A);
+                columnB = Column(wordsB, 3);
+                sum0B = MultiplyAdd(columnB, x0, sum0B);
+                sum1B = MultiplyAdd(columnB, x1, sum1B);
+                sum2B = MultiplyAdd(columnB, x2, sum2B);
+                sum3B = MultiplyAdd(columnB, x3, sum3B);
+
+                x0 = Broadcast(ref x, 4);
+                x1 = Broadcast(ref x, 37);
+                x2 = Broadcast(ref x, 70);
+                x3 = Broadcast(ref x, 103);
+                columnA = Column(wordsA, 4);
+                sum0A = MultiplyAdd(columnA, x0, sum0A);
+                sum1A = MultiplyAdd(columnA, x1, sum1A);
+                sum2A = MultiplyAdd(columnA, x2, sum2A);
+                sum3A = MultiplyAdd(columnA, x3, sum3A);
+                columnB = Column(wordsB, 4);
+                sum0B = MultiplyAdd(columnB, x0, sum0B);
+                sum1B = MultiplyAdd(columnB, x1, sum1B);
+                sum2B = MultiplyAdd(columnB, x2, sum2B);
+                sum3B = MultiplyAdd(columnB, x3, sum3B);
+
+                x0 = Broadcast(ref x, 5);
+                x1 = Broadcast(ref x, 38);
+                x2 = Broadcast(ref x, 71);
+                x3 = Broadcast(ref x, 104);
+                columnA = Column(wordsA, 5);
+                sum0A = MultiplyAdd(columnA, x0, sum0A);
+                sum1A = MultiplyAdd(columnA, x1, sum1A);
+                sum2A = MultiplyAdd(columnA, x2, sum2A);
+                sum3A = MultiplyAdd(columnA, x3, sum3A);
+                columnB = Column(wordsB, 5);
+                sum0B = MultiplyAdd(columnB, x0, sum0B);
+                sum1B = MultiplyAdd(columnB, x1, sum1B);
+                sum2B = MultiplyAdd(columnB, x2, sum2B);
+                sum3B = MultiplyAdd(columnB, x3, sum3B);
+
+                x0 = Broadcast(ref x, 6);
+                x1 = Broadcast(ref x, 39);
+                x2 = Broadcast(ref x, 72);
+                x3 = Broadcast(ref x, 105);
+                columnA = Column(wordsA, 6);
+                sum0A = MultiplyAdd(columnA, x0, sum0A);
+                sum1A = MultiplyAdd(columnA, x1, sum1A);
+                sum2A = MultiplyAdd(columnA, x2, sum2A);
+                sum3A = MultiplyAdd(columnA, x3, sum3A);
+                columnB = Column(wordsB, 6);
+                sum0B = MultiplyAdd(columnB, x0, sum0B);
+                sum1B = MultiplyAdd(columnB, x1, sum1B);
+                sum2B = MultiplyAdd(columnB, x2, sum2B);
+                sum3B = MultiplyAdd(columnB, x3, sum3B);
+
+                x0 = Broadcast(ref x, 7);
+                x1 = Broadcast(ref x, 40);
+                x2 = Broadcast(ref x, 73);
+                x3 = Broadcast(ref x, 106);
+                columnA = Column(wordsA, 7);
+                sum0A = MultiplyAdd(columnA, x0, sum0A);
+                sum1A = MultiplyAdd(columnA, x1, sum1A);
+                sum2A = MultiplyAdd(columnA, x2, sum2A);
+                sum3A = MultiplyAdd(columnA, x3, sum3A);
+                columnB = Column(wordsB, 7);
+                sum0B = MultiplyAdd(columnB, x0, sum0B);
+                sum1B = MultiplyAdd(columnB, x1, sum1B);
+                sum2B = MultiplyAdd(columnB, x2, sum2B);
+                sum3B = MultiplyAdd(columnB, x3, sum3B);
+
+                words = ref Unsafe.Add(ref words, WordsPerStep);
+                x = ref Unsafe.Add(ref x, StepActivations.Stride);
             }
 
-            ref float bias = ref Unsafe.Add(ref call.Bias, panel * 16 + half);
-            ref float y = ref Unsafe.Add(ref call.Y, (nint)row * Out + panel * 16 + half);
-            PanelStore.AddHalf(ref bias, ref y, (panel == Panels - 1 ? LastPanelRows : 16) - half, total0);
-            PanelStore.AddHalf(ref bias, ref Unsafe.Add(ref y, 24), (panel == Panels - 1 ? LastPanelRows : 16) - half, total1);
-            PanelStore.AddHalf(ref bias, ref Unsafe.Add(ref y, 48), (panel == Panels - 1 ? LastPanelRows : 16) - half, total2);
-            PanelStore.AddHalf(ref bias, ref Unsafe.Add(ref y, 72), (panel == Panels - 1 ? LastPanelRows : 16) - half, total3);
+            var scaleA = PanelScales.Load256(ref scales, group * 16, PanelScales.Exact);
+            total0A = MultiplyAdd(sum0A, scaleA, total0A);
+            total1A = MultiplyAdd(sum1A, scaleA, total1A);
+            total2A = MultiplyAdd(sum2A, scaleA, total2A);
+            total3A = MultiplyAdd(sum3A, scaleA, total3A);
+            var scaleB = PanelScales.Load256(ref scales, group * 16 + 8, PanelScales.Exact);
+            total0B = MultiplyAdd(sum0B, scaleB, total0B);
+            total1B = MultiplyAdd(sum1B, scaleB, total1B);
+            total2B = MultiplyAdd(sum2B, scaleB, total2B);
+            total3B = MultiplyAdd(sum3B, scaleB, total3B);
         }
+
+        ref float bias = ref Unsafe.Add(ref call.Bias, panel * 16);
+        ref float y = ref Unsafe.Add(ref call.Y, (nint)row * Out + panel * 16);
+        PanelStore.Add(ref bias, ref y, panel == Panels - 1 ? LastPanelRows : 16, total0A, total0B);
+        PanelStore.Add(ref bias, ref Unsafe.Add(ref y, 24), panel == Panels - 1 ? LastPanelRows : 16, total1A, total1B);
+        PanelStore.Add(ref bias, ref Unsafe.Add(ref y, 48), panel == Panels - 1 ? LastPanelRows : 16, total2A, total2B);
+        PanelStore.Add(ref bias, ref Unsafe.Add(ref y, 72), panel == Panels - 1 ? LastPanelRows : 16, total3A, total3B);
     }
 
     /// <summary>Packed tiles of x against the panels from <paramref name="firstPanel"/> up to <paramref name="endPanel"/>.</summary>
@@ -432,11 +524,11 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Widen(Vector256<short> high) => Avx2.MultiplyAddAdjacent(high, Vector256<short>.One);
 
-    /// <summary>Adds a block's sums times the unit of its x, at <paramref name="unit"/> in its header, and the scale of its weights.</summary>
+    /// <summary>Adds a block's sums times the unit of its x and the scale of its weights.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Scale(Vector256<float> total, Vector256<int> lows, Vector256<int> highs, Vector256<float> scale, ref int header, int unit)
+    private static Vector256<float> Scale(Vector256<float> total, Vector256<int> lows, Vector256<int> highs, Vector256<float> scale, ref int header)
     {
         var sum = MultiplyAdd(Vector256.ConvertToSingle(highs), Vector256.Create(65536f), Vector256.ConvertToSingle(lows));
-        return MultiplyAdd(sum * Vector256.Create(Unsafe.Add(ref header, unit)).AsSingle(), scale, total);
+        return MultiplyAdd(sum * Vector256.Create(header).AsSingle(), scale, total);
     }
 }

@@ -56,7 +56,7 @@ internal sealed class Linear4Bit_20x24_g16_vector128 : Linear4BitKernel
             return;
         }
 
-        ref float prepared = ref StepActivations.Prepare(call, In);
+        ref float prepared = ref StepActivations.Prepare(call, In, call.Rows);
 
         // The rows of x take turns on a few panels, which stay in the cache meanwhile.
         for (int unit = firstPanel; unit < endPanel; unit++)

@@ -153,7 +153,7 @@ internal abstract class PanelRowsEmitter(
     }
 
     /// <summary>How many rows of a panel are stored, where that depends on whether it is the layer's last; else null.</summary>
-    protected string? StoredRows(int panel)
+    private string? StoredRows(int panel)
     {
         if (Plan.LastPanelRows == PanelLayout.PanelRows || panel != Panels - 1)
         {

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Linq;
 using Q4Gen.Generator.Planning;
@@ -9,8 +10,8 @@ namespace Q4Gen.Generator.Emit.Cpu;
 /// <param name="plan">The plan.</param>
 /// <param name="isaPlan">The plan of the instruction set.</param>
 /// <param name="isa">The instruction set's name.</param>
-/// <param name="prepared">The argument that hands prepared rows on; empty where there are none.</param>
-internal sealed class RunEmitter(SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, string isa, string prepared)
+/// <param name="prepared">The argument that hands a kernel its prepared rows; empty where there are none.</param>
+internal sealed class RunEmitter(SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, string isa, Func<RowsPlan, string> prepared)
 {
     public void Write()
     {
@@ -24,7 +25,7 @@ internal sealed class RunEmitter(SourceWriter writer, KernelPlan plan, IsaPlan i
             {
                 using (writer.Block(rows.Rows == 1 ? "for (; row < call.Rows; row++)" : $"for (; row <= call.Rows - {rows.Rows}; row += {rows.Rows})"))
                 {
-                    WriteCalls(writer, plan, isaPlan, isa, rows, prepared);
+                    WriteCalls(writer, plan, isaPlan, isa, rows, prepared(rows));
                 }
 
                 if (rows.Rows != 1)

@@ -29,7 +29,7 @@ internal static class ExactKernelEmitter
         {
             KernelMembers.WriteConstants(writer, plan, isaPlan.PrefetchBytes);
             writer.Line();
-            if (isaPlan.IsFixedPoint)
+            if (HasFixedPointRows(isaPlan))
             {
                 FixedPointRowsEmitter.WriteConstants(writer, plan);
                 writer.Line();
@@ -44,7 +44,7 @@ internal static class ExactKernelEmitter
                 foreach (int panels in PanelVariants.Counts(plan, rows.Panels))
                 {
                     writer.Line();
-                    if (isaPlan.IsFixedPoint)
+                    if (rows.IsFixedPoint)
                     {
                         new FixedPointRowsEmitter(writer, plan, isaPlan, isa, rows).Write();
                     }
@@ -58,7 +58,7 @@ internal static class ExactKernelEmitter
             writer.Line();
             new TileEmitter(writer, plan, isaPlan.Tile!, isa).Write();
             isa.WriteHelpers(writer);
-            if (isaPlan.IsFixedPoint)
+            if (HasFixedPointRows(isaPlan))
             {
                 FixedPointRowsEmitter.WriteHelpers(writer, isa);
             }
@@ -71,11 +71,11 @@ internal static class ExactKernelEmitter
     {
         yield return $"Q4Gen: {isa.Name} kernels of a 4-bit linear layer {KernelFile.Describe(plan)}.";
         yield return "";
-        string how = isaPlan.IsFixedPoint ? "x in 24-bit fixed point, sums in integers" : "nibbles expanded in registers";
         foreach (RowsPlan rows in isaPlan.Rows.Reverse())
         {
             string what = rows.Rows == 1 ? "one row of x" : $"{rows.Rows} rows of x";
             string accumulators = rows.Accumulators == 1 ? "" : $", {rows.Accumulators} running sums for each output";
+            string how = rows.IsFixedPoint ? "x in 24-bit fixed point, sums in integers" : "nibbles expanded in registers";
             yield return $"{PanelVariants.RowsRole(rows.Rows),-6} {what}, {rows.Panels} panel{(rows.Panels == 1 ? "" : "s")} at a time{accumulators}; {how}.";
         }
 
@@ -103,27 +103,42 @@ internal static class ExactKernelEmitter
             }
 
             writer.Line();
-            string prepared = "";
-            if (isaPlan.IsFixedPoint)
+            if (HasFixedPointRows(isaPlan))
             {
-                writer.Line("FixedPointRows rows = FixedPointActivations.Prepare(call, Shape, BlockSteps);");
-                writer.Line();
-                prepared = "ref rows[row], ";
+                WritePreparedBoth(writer, isaPlan);
             }
             else if (ExactRowsEmitter.HasPreparedRows(plan, isa))
             {
-                writer.Line($"ref float prepared = ref {(isa.PreparesActivations ? "StepActivations" : "PaddedActivations")}.Prepare(call, In);");
+                string prepare = isa.PreparesActivations ? "StepActivations.Prepare(call, In, call.Rows)" : "PaddedActivations.Prepare(call, In)";
+                writer.Line($"ref float prepared = ref {prepare};");
                 writer.Line();
-                prepared = "ref prepared, ";
             }
 
-            new RunEmitter(writer, plan, isaPlan, isa.Name, prepared).Write();
-            if (isaPlan.IsFixedPoint)
+            new RunEmitter(writer, plan, isaPlan, isa.Name, rows => PreparedRows(plan, isa, rows)).Write();
+            if (HasFixedPointRows(isaPlan))
             {
                 writer.Line();
                 writer.Line("// Columns of x too large for the fixed point of their block; there are hardly ever any.");
-                writer.Line("rows.AddOutliers(call, firstPanel, endPanel);");
+                writer.Line("rest.AddOutliers(call, firstPanel, endPanel);");
             }
         }
     }
+
+    /// <summary>Where one row is multiplied in fixed point and several are as floats.</summary>
+    private static void WritePreparedBoth(SourceWriter writer, IsaPlan isaPlan)
+    {
+        int together = isaPlan.Rows.Last(static rows => !rows.IsFixedPoint).Rows;
+        writer.Line($"// {together} rows at a time are multiplied as floats, the rest one by one in fixed point.");
+        writer.Line($"int floats = call.Rows / {together} * {together};");
+        writer.Line("ref float prepared = ref StepActivations.Prepare(call, In, floats);");
+        writer.Line("FixedPointRows rest = FixedPointActivations.Prepare(call, Shape, BlockSteps, floats);");
+        writer.Line();
+    }
+
+    private static string PreparedRows(KernelPlan plan, FloatIsa isa, RowsPlan rows) =>
+        rows.IsFixedPoint ? "ref rest[row], "
+        : ExactRowsEmitter.HasPreparedRows(plan, isa) ? "ref prepared, "
+        : "";
+
+    private static bool HasFixedPointRows(IsaPlan isaPlan) => isaPlan.Rows.Any(static rows => rows.IsFixedPoint);
 }

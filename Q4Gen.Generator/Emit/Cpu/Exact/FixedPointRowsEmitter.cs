@@ -6,12 +6,11 @@ using Q4Gen.Generator.Planning;
 namespace Q4Gen.Generator.Emit.Cpu;
 
 /// <summary>
-/// Prints a kernel for a fixed, small number of rows of x in 24-bit fixed point: nibbles stay bytes, are multiplied with
-/// three digits of x, and become floats once a block. Some 20 instructions for 64 weights and a row, where converting
-/// each nibble takes 27.
+/// Prints a kernel for one row of x in 24-bit fixed point: nibbles stay bytes, are multiplied with three digits of x, and
+/// become floats once a block. Some 20 instructions for 64 weights, where converting each nibble takes 27.
 /// </summary>
-internal sealed class FixedPointRowsEmitter(SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, FloatIsa isa, RowsPlan rows)
-    : PanelRowsEmitter(writer, plan, isaPlan, isa, rows, panels: 1)
+internal sealed class FixedPointRowsEmitter(SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, FloatIsa isa, RowsPlan row)
+    : PanelRowsEmitter(writer, plan, isaPlan, isa, row, panels: 1)
 {
     /// <summary>So many steps put 16 products of at most 15 · 128 into a lane: 30,720 fit 16 bits.</summary>
     private const int ChainSteps = 4;
@@ -23,14 +22,13 @@ internal sealed class FixedPointRowsEmitter(SourceWriter writer, KernelPlan plan
 
     private readonly FloatIsa _isa = isa;
 
-    /// <summary>Vectors of a panel that are computed together.</summary>
-    private int[] PartsTogether => Rows.PartByPart ? [0] : Enumerable.Range(0, _isa.Parts).ToArray();
+    private IEnumerable<int> Parts => Enumerable.Range(0, _isa.Parts);
 
     /// <summary>The class's constants that the kernels name.</summary>
     public static void WriteConstants(SourceWriter writer, KernelPlan plan)
     {
-        writer.Line("// A row of x in fixed point: for each block a unit and two corrections, for each step six words.");
-        writer.Line($"private const int BlockSteps = {plan.BlockSteps}, WordsPerRow = {plan.Blocks * HeaderWords} + Steps * {StepWords};");
+        writer.Line("// Steps that share a unit of x in fixed point.");
+        writer.Line($"private const int BlockSteps = {plan.BlockSteps};");
     }
 
     /// <summary>Members of the kernel class that the kernels call.</summary>
@@ -61,49 +59,23 @@ internal sealed class FixedPointRowsEmitter(SourceWriter writer, KernelPlan plan
         writer.Line("/// <summary>The sums of the highest digit.</summary>");
         VectorIsa.WriteHelper(writer, "Vector256<int> Widen(Vector256<short> high)", "Avx2.MultiplyAddAdjacent(high, Vector256<short>.One)");
         writer.Line();
-        writer.Line("/// <summary>Adds a block's sums times the unit of its x, at <paramref name=\"unit\"/> in its header, and the scale of its weights.</summary>");
+        writer.Line("/// <summary>Adds a block's sums times the unit of its x and the scale of its weights.</summary>");
         writer.Line("[MethodImpl(MethodImplOptions.AggressiveInlining)]");
-        using (writer.Block("private static Vector256<float> Scale(Vector256<float> total, Vector256<int> lows, Vector256<int> highs, Vector256<float> scale, ref int header, int unit)"))
+        using (writer.Block("private static Vector256<float> Scale(Vector256<float> total, Vector256<int> lows, Vector256<int> highs, Vector256<float> scale, ref int header)"))
         {
             writer.Line("var sum = MultiplyAdd(Vector256.ConvertToSingle(highs), Vector256.Create(65536f), Vector256.ConvertToSingle(lows));");
-            writer.Line("return MultiplyAdd(sum * Vector256.Create(Unsafe.Add(ref header, unit)).AsSingle(), scale, total);");
+            writer.Line("return MultiplyAdd(sum * Vector256.Create(header).AsSingle(), scale, total);");
         }
     }
 
     public void Write()
     {
-        using (WriteMethod("ref int digits, "))
+        using (WriteMethod("ref int x, "))
         {
-            if (Rows.PartByPart)
-            {
-                Writer.Line($"// Half a panel at a time: the sums of {Rows.Rows} rows fill the registers.");
-                using (Writer.Block($"for (int half = 0; half < WordsPerStep; half += {_isa.Lanes})"))
-                {
-                    WriteBody();
-                }
-            }
-            else
-            {
-                WriteBody();
-            }
-        }
-    }
-
-    private void WriteBody()
-    {
-        string half = Rows.PartByPart ? " + half" : "";
-        Writer.Line($"ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel{half});");
-        Writer.Line($"ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * ScalesPerPanel{half});");
-        Writer.Line("ref int x = ref digits;");
-        WriteZeros(AllParts("total"));
-        WriteBlocks(Plan.Steps);
-        Writer.Line();
-        if (Rows.PartByPart)
-        {
-            WriteHalfStores();
-        }
-        else
-        {
+            WriteWeights();
+            WriteZeros(Sums("total"));
+            WriteBlocks(Plan.Steps);
+            Writer.Line();
             WriteStores();
         }
     }
@@ -112,12 +84,8 @@ internal sealed class FixedPointRowsEmitter(SourceWriter writer, KernelPlan plan
     protected override void WriteBlock(string group, int? steps)
     {
         Writer.Line("ref int header = ref x;");
-        for (int row = 0; row < Rows.Rows; row++)
-        {
-            WriteStart("lows", row, correction: 1);
-            WriteStart("highs", row, correction: 2);
-        }
-
+        WriteStart("lows", correction: 1);
+        WriteStart("highs", correction: 2);
         Writer.Line($"x = ref Unsafe.Add(ref x, {HeaderWords});");
         if (steps <= ChainSteps)
         {
@@ -145,42 +113,37 @@ internal sealed class FixedPointRowsEmitter(SourceWriter writer, KernelPlan plan
         WriteScaling(group);
     }
 
-    private void WriteStart(string name, int row, int correction)
+    private void WriteStart(string name, int correction)
     {
-        string[] sums = PartsTogether.Select(part => Name(name, row, part)).ToArray();
+        string[] sums = Sums(name).ToArray();
         string rest = string.Concat(sums.Skip(1).Select(sum => $", {sum} = {sums[0]}"));
-        Writer.Line($"{_isa.Words} {sums[0]} = Start(ref header, {InRow(row, correction)}){rest};");
+        Writer.Line($"{_isa.Words} {sums[0]} = Start(ref header, {correction}){rest};");
     }
 
     /// <summary>A few steps whose products are summed in 16 bits, digit by digit, and then widened.</summary>
     private void WriteChain(string loop)
     {
-        for (int row = 0; row < Rows.Rows; row++)
+        foreach (string digit in s_digits)
         {
-            foreach (string digit in s_digits)
-            {
-                Writer.Line($"{_isa.Vector}<short> {string.Join(", ", PartsTogether.Select(part => Name(digit, row, part) + " = default"))};");
-            }
+            Writer.Line($"{_isa.Vector}<short> {string.Join(", ", Sums(digit).Select(static sum => sum + " = default"))};");
         }
 
         using (Writer.Block(loop))
         {
             WritePrefetches();
-            foreach (int part in PartsTogether)
+            foreach (int part in Parts)
             {
-                Writer.Line($"var even{Part(part)} = Even(ref words, {part * _isa.Lanes});");
-                Writer.Line($"var odd{Part(part)} = Odd(ref words, {part * _isa.Lanes});");
+                string name = _isa.PartName(part);
+                Writer.Line($"var even{name} = Even(ref words, {part * _isa.Lanes});");
+                Writer.Line($"var odd{name} = Odd(ref words, {part * _isa.Lanes});");
             }
 
-            for (int row = 0; row < Rows.Rows; row++)
+            for (int digit = 0; digit < s_digits.Length; digit++)
             {
-                for (int digit = 0; digit < s_digits.Length; digit++)
+                foreach (int part in Parts)
                 {
-                    foreach (int part in PartsTogether)
-                    {
-                        string sum = Name(s_digits[digit], row, part);
-                        Writer.Line($"{sum} = Dot({sum}, even{Part(part)}, odd{Part(part)}, ref x, {InRow(row, 2 * digit)});");
-                    }
+                    string name = _isa.PartName(part), sum = s_digits[digit] + name;
+                    Writer.Line($"{sum} = Dot({sum}, even{name}, odd{name}, ref x, {2 * digit});");
                 }
             }
 
@@ -189,52 +152,21 @@ internal sealed class FixedPointRowsEmitter(SourceWriter writer, KernelPlan plan
         }
 
         Writer.Line();
-        for (int row = 0; row < Rows.Rows; row++)
+        foreach (int part in Parts)
         {
-            foreach (int part in PartsTogether)
-            {
-                Writer.Line($"{Name("lows", row, part)} += Widen({Name("low", row, part)}, {Name("middle", row, part)});");
-                Writer.Line($"{Name("highs", row, part)} += Widen({Name("high", row, part)});");
-            }
+            string name = _isa.PartName(part);
+            Writer.Line($"lows{name} += Widen(low{name}, middle{name});");
+            Writer.Line($"highs{name} += Widen(high{name});");
         }
     }
 
     private void WriteScaling(string group)
     {
-        foreach (int part in PartsTogether)
+        foreach (int part in Parts)
         {
-            string scale = "scale" + Part(part);
-            Writer.Line($"var {scale} = {_isa.LoadScales(ScaleOffset(group, part * _isa.Lanes))};");
-            for (int row = 0; row < Rows.Rows; row++)
-            {
-                string total = Name("total", row, part);
-                Writer.Line($"{total} = Scale({total}, {Name("lows", row, part)}, {Name("highs", row, part)}, {scale}, ref header, {InRow(row, 0)});");
-            }
+            string name = _isa.PartName(part);
+            Writer.Line($"var scale{name} = {_isa.LoadScales(ScaleOffset(group, part * _isa.Lanes))};");
+            Writer.Line($"total{name} = Scale(total{name}, lows{name}, highs{name}, scale{name}, ref header);");
         }
-    }
-
-    private void WriteHalfStores()
-    {
-        Writer.Line($"ref float bias = ref Unsafe.Add(ref call.Bias, panel * {PanelLayout.PanelRows} + half);");
-        Writer.Line($"ref float y = ref Unsafe.Add(ref call.Y, (nint)row * Out + panel * {PanelLayout.PanelRows} + half);");
-        string count = StoredRows(0) is { } stored ? $"{(stored.Contains(" ") ? $"({stored})" : stored)} - half, " : "";
-        for (int row = 0; row < Rows.Rows; row++)
-        {
-            Writer.Line($"PanelStore.AddHalf(ref bias, {VectorIsa.At("y", row * Plan.Shape.Out)}, {count}{Name("total", row, 0)});");
-        }
-    }
-
-    private IEnumerable<string> AllParts(string prefix) =>
-        Enumerable.Range(0, Rows.Rows).SelectMany(row => PartsTogether.Select(part => Name(prefix, row, part)));
-
-    private string Name(string prefix, int row, int part) => prefix + (Rows.Rows == 1 ? "" : $"{row}") + Part(part);
-
-    private string Part(int part) => Rows.PartByPart ? "" : _isa.PartName(part);
-
-    /// <summary>Where a word of a row lies from the same word of the first row on.</summary>
-    private static string InRow(int row, int word)
-    {
-        string rows = row == 1 ? "WordsPerRow" : $"{row} * WordsPerRow";
-        return row == 0 ? $"{word}" : word == 0 ? rows : $"{rows} + {word}";
     }
 }
