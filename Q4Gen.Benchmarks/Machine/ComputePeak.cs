@@ -49,7 +49,7 @@ internal sealed class ComputePeak
     public double Measure(ProbeTeam team) => team.Threads * _operationsPerStep * Chains * Iterations / team.Time(_run);
 
     /// <summary>Optimised from the first call: a loop that is replaced while it runs keeps its vectors in memory.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static int Run<T, TStep>()
         where T : struct
         where TStep : IStep<T>

@@ -36,7 +36,7 @@ internal sealed unsafe class MemoryBandwidth : IDisposable
     /// <summary>Frees the buffer.</summary>
     public void Dispose() => NativeMemory.AlignedFree(_buffer);
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private void Read(int part)
     {
         long stream = _bytes / _team.Threads / Streams / sizeof(int);

@@ -70,7 +70,7 @@ public static unsafe class FixedPointActivations
     /// <param name="shape">The layer's shape, whose groups are whole steps.</param>
     /// <param name="blockSteps">The most steps that share a unit: as many as the kernel sums before it scales.</param>
     /// <param name="firstRow">The first row.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     public static FixedPointRows Prepare(in KernelCall call, Linear4BitShape shape, int blockSteps, int firstRow)
     {
         var blocks = new StepBlocks(shape, blockSteps);

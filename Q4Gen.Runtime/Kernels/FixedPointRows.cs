@@ -57,7 +57,7 @@ public unsafe struct FixedPointRows
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private readonly void Add(in KernelCall call, int firstPanel, int endPanel)
     {
         int scalesPerPanel = _shape.Groups * PanelLayout.PanelRows, wordsPerPanel = _shape.Steps * PanelLayout.StepWords;

@@ -48,7 +48,7 @@ internal sealed class GenericAvx2Kernel(Linear4BitShape shape) : Linear4BitKerne
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private void RunRow(in KernelCall call, ref int x, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * Shape.Steps * PanelLayout.StepWords);

@@ -52,7 +52,7 @@ internal sealed class GenericInt8Avx2Kernel(Linear4BitShape shape) : Int8Kernel(
     }
 
     /// <summary>Row <paramref name="index"/> of a tile of <paramref name="height"/> rows.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private void RunRow(in KernelCall call, ref int block, int height, int index, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * Shape.Steps * PanelLayout.StepWords);
@@ -81,7 +81,7 @@ internal sealed class GenericInt8Avx2Kernel(Linear4BitShape shape) : Int8Kernel(
         Store(call, row, panel, totalA, totalB);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private void RunFourRows(in KernelCall call, ref int x, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * Shape.Steps * PanelLayout.StepWords);

@@ -31,7 +31,7 @@ internal sealed class GenericInt8Vector128Kernel(Linear4BitShape shape) : Int8Ke
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private void RunRow(in KernelCall call, ref int x, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * Shape.Steps * PanelLayout.StepWords);

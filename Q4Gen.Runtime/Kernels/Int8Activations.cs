@@ -65,7 +65,7 @@ public static class Int8Activations
     }
 
     /// <summary>Packs rows <paramref name="row"/> to <paramref name="row"/> + <paramref name="height"/> − 1 as one tile.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     internal static void PackTile(in KernelCall call, ActivationBlocks blocks, int row, int height, ref int tile)
     {
         for (int r = 0; r < height; r++)

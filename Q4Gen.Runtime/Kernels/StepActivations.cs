@@ -30,7 +30,7 @@ public static class StepActivations
     /// Prepares the first <paramref name="rows"/> rows of a row-major call in this thread's scratch memory,
     /// <c>[row][step][11]</c>; columns that do not exist are zero.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     public static ref float Prepare(in KernelCall call, int columns, int rows)
     {
         int steps = (columns + Columns - 1) / Columns;

@@ -42,7 +42,7 @@ internal sealed unsafe class FloatTiles(Linear4BitKernel kernel) : ActivationPac
     public override KernelCall Tiled(in KernelCall rowMajor, void* tiles) => rowMajor.Tiled(tiles, Counts(rowMajor.Rows));
 
     /// <summary>Packs the tiles from <paramref name="firstTile"/> up to <paramref name="endTile"/>, full ones first.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     public override void Pack(in KernelCall rowMajor, void* tiles, int firstTile, int endTile)
     {
         TileCounts counts = Counts(rowMajor.Rows);

@@ -44,7 +44,7 @@ internal sealed class CompiledKernels : IDisposable
     /// <summary>With models in place of intrinsics, and without a compiler that would labour to optimise them.</summary>
     private static string InSoftware(string text) => text
         .Replace(IntrinsicsNamespace, ModelsNamespace, StringComparison.Ordinal)
-        .Replace("[MethodImpl(MethodImplOptions.AggressiveOptimization)]", "", StringComparison.Ordinal);
+        .Replace("[MethodImpl(Compile.Once)]", "", StringComparison.Ordinal);
 
     /// <summary>A program with one layer of each shape.</summary>
     public static string Source(IEnumerable<Linear4BitShape> shapes, Linear4BitPrecision precision = Linear4BitPrecision.Exact)

@@ -85,7 +85,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
     }
 
     /// <summary>One row of x against panel <paramref name="panel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Gemv_20x24_g16_avx2(in KernelCall call, ref int x, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
@@ -140,7 +140,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
     }
 
     /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 3 of x against panel <paramref name="panel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Rows4_20x24_g16_avx2(in KernelCall call, ref float prepared, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
@@ -317,7 +317,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
     }
 
     /// <summary>Packed tiles of x against the panels from <paramref name="firstPanel"/> up to <paramref name="endPanel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Gemm_20x24_g16_avx2(in KernelCall call, int firstPanel, int endPanel)
     {
         // Expanded weights, [column][output]: small enough to stay in the first-level cache.
@@ -346,7 +346,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
     }
 
     /// <summary>Steps of the weights as float32, times their scales: exact, because 4 and 11 significant bits make 15.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Expand_20x24_g16_avx2(in KernelCall call, int panel, int firstStep, int steps, ref float expanded)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel + (nint)firstStep * WordsPerStep);
@@ -383,7 +383,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
     }
 
     /// <summary>6 packed rows of x by 16 outputs, added to the bias the first time and to y later.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Tile6_20x24_g16_avx2(
         in KernelCall call, ref float x, ref float weights, int columns, int row, int panel, bool isFirst)
     {
@@ -438,7 +438,7 @@ internal sealed class Linear4Bit_20x24_g16_avx2 : Linear4BitKernel
     }
 
     /// <summary>2 packed rows of x by 16 outputs, added to the bias the first time and to y later.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Tile2_20x24_g16_avx2(
         in KernelCall call, ref float x, ref float weights, int columns, int row, int panel, bool isFirst)
     {

@@ -86,7 +86,7 @@ internal sealed class Linear4Bit_20x24_g16_avx512 : Linear4BitKernel
     }
 
     /// <summary>One row of x against the 2 panels from <paramref name="panel"/> on.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Gemv_20x24_g16_avx512(in KernelCall call, ref float prepared, int row, int panel)
     {
         // What nibbles stand for. vpermps reads only the low four bits of each index, so a shifted word is an index as it
@@ -149,7 +149,7 @@ internal sealed class Linear4Bit_20x24_g16_avx512 : Linear4BitKernel
     }
 
     /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 1 of x against the 2 panels from <paramref name="panel"/> on.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Rows2_20x24_g16_avx512(in KernelCall call, ref float prepared, int row, int panel)
     {
         // What nibbles stand for. vpermps reads only the low four bits of each index, so a shifted word is an index as it
@@ -265,7 +265,7 @@ internal sealed class Linear4Bit_20x24_g16_avx512 : Linear4BitKernel
     }
 
     /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 3 of x against panel <paramref name="panel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Rows4_20x24_g16_avx512(in KernelCall call, ref float prepared, int row, int panel)
     {
         // What nibbles stand for. vpermps reads only the low four bits of each index, so a shifted word is an index as it
@@ -354,7 +354,7 @@ internal sealed class Linear4Bit_20x24_g16_avx512 : Linear4BitKernel
     }
 
     /// <summary>Packed tiles of x against the panels from <paramref name="firstPanel"/> up to <paramref name="endPanel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Gemm_20x24_g16_avx512(in KernelCall call, int firstPanel, int endPanel)
     {
         // Expanded weights, [column][output]: small enough to stay in the first-level cache.
@@ -383,7 +383,7 @@ internal sealed class Linear4Bit_20x24_g16_avx512 : Linear4BitKernel
     }
 
     /// <summary>Steps of the weights as float32, times their scales: exact, because 4 and 11 significant bits make 15.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Expand_20x24_g16_avx512(in KernelCall call, int panel, int firstStep, int steps, ref float expanded)
     {
         // What nibbles stand for. vpermps reads only the low four bits of each index, so a shifted word is an index as it
@@ -424,7 +424,7 @@ internal sealed class Linear4Bit_20x24_g16_avx512 : Linear4BitKernel
     }
 
     /// <summary>12 packed rows of x by 32 outputs, added to the bias the first time and to y later.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Tile12_20x24_g16_avx512(
         in KernelCall call, ref float x, ref float weights, int columns, int row, int panel, bool isFirst)
     {
@@ -517,7 +517,7 @@ internal sealed class Linear4Bit_20x24_g16_avx512 : Linear4BitKernel
     }
 
     /// <summary>4 packed rows of x by 32 outputs, added to the bias the first time and to y later.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Tile4_20x24_g16_avx512(
         in KernelCall call, ref float x, ref float weights, int columns, int row, int panel, bool isFirst)
     {

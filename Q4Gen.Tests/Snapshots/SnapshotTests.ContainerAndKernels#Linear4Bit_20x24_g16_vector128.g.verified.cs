@@ -70,7 +70,7 @@ internal sealed class Linear4Bit_20x24_g16_vector128 : Linear4BitKernel
     }
 
     /// <summary>One row of x against panel <paramref name="panel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Gemv_20x24_g16_vector128(in KernelCall call, ref float prepared, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
@@ -165,7 +165,7 @@ internal sealed class Linear4Bit_20x24_g16_vector128 : Linear4BitKernel
     }
 
     /// <summary>Packed tiles of x against the panels from <paramref name="firstPanel"/> up to <paramref name="endPanel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Gemm_20x24_g16_vector128(in KernelCall call, int firstPanel, int endPanel)
     {
         // Expanded weights, [column][output]: small enough to stay in the first-level cache.
@@ -188,7 +188,7 @@ internal sealed class Linear4Bit_20x24_g16_vector128 : Linear4BitKernel
     }
 
     /// <summary>Steps of the weights as float32, times their scales: exact, because 4 and 11 significant bits make 15.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Expand_20x24_g16_vector128(in KernelCall call, int panel, int firstStep, int steps, ref float expanded)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel + (nint)firstStep * WordsPerStep);
@@ -217,7 +217,7 @@ internal sealed class Linear4Bit_20x24_g16_vector128 : Linear4BitKernel
     }
 
     /// <summary>4 packed rows of x by 16 outputs, added to the bias the first time and to y later.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Tile4_20x24_g16_vector128(
         in KernelCall call, ref float x, ref float weights, int columns, int row, int panel, bool isFirst)
     {

@@ -93,7 +93,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_avx2 : Int8Kernel
     }
 
     /// <summary>One row of x against the 2 panels from <paramref name="panel"/> on.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Gemv_20x24_g16_int8_avx2(in KernelCall call, ref int tiles, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
@@ -146,7 +146,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_avx2 : Int8Kernel
     }
 
     /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 1 of x against panel <paramref name="panel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Rows2_20x24_g16_int8_avx2(in KernelCall call, ref int tiles, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
@@ -192,7 +192,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_avx2 : Int8Kernel
     }
 
     /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 3 of x against panel <paramref name="panel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Rows4_20x24_g16_int8_avx2(in KernelCall call, ref int tiles, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);

@@ -86,7 +86,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_dp : Int8Kernel
     }
 
     /// <summary>One row of x against panel <paramref name="panel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Gemv_20x24_g16_int8_dp(in KernelCall call, ref int tiles, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
@@ -136,7 +136,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_dp : Int8Kernel
     }
 
     /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 1 of x against panel <paramref name="panel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Rows2_20x24_g16_int8_dp(in KernelCall call, ref int tiles, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);
@@ -197,7 +197,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_dp : Int8Kernel
     }
 
     /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 3 of x against panel <paramref name="panel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Rows4_20x24_g16_int8_dp(in KernelCall call, ref int tiles, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);

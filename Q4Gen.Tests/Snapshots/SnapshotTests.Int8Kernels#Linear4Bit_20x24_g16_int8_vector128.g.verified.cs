@@ -73,7 +73,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_vector128 : Int8Kernel
     }
 
     /// <summary>One row of x against panel <paramref name="panel"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(Compile.Once)]
     private static void Gemv_20x24_g16_int8_vector128(in KernelCall call, ref int tiles, int row, int panel)
     {
         ref int words = ref Unsafe.Add(ref call.Weights, (nint)panel * WordsPerPanel);

@@ -41,7 +41,7 @@ internal abstract class PanelRowsEmitter(
         string what = Rows.Rows == 1 ? "One row" : $"Rows <paramref name=\"row\"/> to <paramref name=\"row\"/> + {Rows.Rows - 1}";
         string where = Panels == 1 ? "panel <paramref name=\"panel\"/>" : $"the {Panels} panels from <paramref name=\"panel\"/> on";
         Writer.Line($"/// <summary>{what} of x against {where}.</summary>");
-        Writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
+        Writer.Line("[MethodImpl(Compile.Once)]");
         return Writer.Block($"private static void {KernelFile.Name(Plan, role, Vectors.Name)}(in KernelCall call, {prepared}int row, int panel)");
     }
 

@@ -34,7 +34,7 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
     private void WriteGemm()
     {
         writer.Line("/// <summary>Packed tiles of x against the panels from <paramref name=\"firstPanel\"/> up to <paramref name=\"endPanel\"/>.</summary>");
-        writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
+        writer.Line("[MethodImpl(Compile.Once)]");
         using (writer.Block($"private static void {Name("Gemm")}(in KernelCall call, int firstPanel, int endPanel)"))
         {
             writer.Line("// Expanded weights, [column][output]: small enough to stay in the first-level cache.");
@@ -77,7 +77,7 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
     private void WriteExpand()
     {
         writer.Line("/// <summary>Steps of the weights as float32, times their scales: exact, because 4 and 11 significant bits make 15.</summary>");
-        writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
+        writer.Line("[MethodImpl(Compile.Once)]");
         using (writer.Block($"private static void {Name("Expand")}(in KernelCall call, int panel, int firstStep, int steps, ref float expanded)"))
         {
             foreach (string local in isa.Locals)
@@ -143,7 +143,7 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
         int vectors = tile.Panels * isa.Parts;
         string Sum(int row, int vector) => $"sum{row}" + (vectors == 1 ? "" : ((char)('A' + vector)).ToString());
         writer.Line($"/// <summary>{rows} packed rows of x by {tile.Panels * PanelRows} outputs, added to the bias the first time and to y later.</summary>");
-        writer.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]");
+        writer.Line("[MethodImpl(Compile.Once)]");
         using (writer.Block($"private static void {Name($"Tile{rows}")}(\n    in KernelCall call, ref float x, ref float weights, int columns, int row, int panel, bool isFirst)"))
         {
             string[] sums = [.. Enumerable.Range(0, rows * vectors).Select(i => Sum(i / vectors, i % vectors) + " = default")];
