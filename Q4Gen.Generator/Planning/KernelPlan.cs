@@ -61,7 +61,7 @@ internal sealed record IsaPlan(Isa Isa, EquatableArray<RowsPlan> Rows, int Prefe
 
     /// <summary>
     /// The same plan for a layer of so many panels. A kernel that takes several at a time takes as many as divide them,
-    /// so that none are left; only where nothing does, a second variant takes the rest one by one.
+    /// so that none are left; only where nothing does, the last ones are computed together with some before them.
     /// </summary>
     public IsaPlan Within(int panels) => this with
     {

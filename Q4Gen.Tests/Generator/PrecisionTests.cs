@@ -67,13 +67,20 @@ public class PrecisionTests
     [InlineData(Linear4BitPrecision.Int8Activations)]
     public void TheTextOfAShapeStaysBelow80Kilobytes(Linear4BitPrecision precision)
     {
-        foreach (string shape in (string[])["In = 4096, Out = 11008, Group = 128", "In = 11008, Out = 4096, Group = 128", "In = 2048, Out = 5632, Group = 32", "In = 172, Out = 64, Group = 64"])
+        string[] shapes =
+        [
+            "In = 4096, Out = 11008, Group = 128", "In = 11008, Out = 4096, Group = 128", "In = 2048, Out = 5632, Group = 32", "In = 172, Out = 64, Group = 64",
+
+            // Steps and panels that nothing divides.
+            "In = 130, Out = 33, Group = 64", "In = 100, Out = 176, Group = 32", "In = 1500, Out = 81, Group = 328",
+        ];
+        foreach (string shape in shapes)
         {
             HarnessResult result = GeneratorHarness.Run(
                 $"using Q4Gen; [Linear4Bit({shape}, Precision = Linear4BitPrecision.{precision})] public partial class Gate;");
             int bytes = result.Files.Where(static f => f.Key.StartsWith("Linear4Bit_", StringComparison.Ordinal))
                 .Sum(static f => System.Text.Encoding.UTF8.GetByteCount(f.Value));
-            Assert.InRange(bytes, 10_000, 80_000);
+            Assert.InRange(bytes, 10_000, 80 * 1024);
         }
     }
 

@@ -42,6 +42,9 @@ internal static class KernelFile
     public static void MarkGenerated(SourceWriter writer) =>
         writer.Line("[global::System.CodeDom.Compiler.GeneratedCode(\"Q4Gen\", \"" + GeneratorVersion.Text + "\")]");
 
+    /// <summary>The role of a kernel for few rows, as its name carries it.</summary>
+    public static string RowsRole(int rows) => rows == 1 ? "Gemv" : $"Rows{rows}";
+
     /// <summary>The name of a kernel of this shape.</summary>
     public static string Name(KernelPlan plan, string role, string isa) =>
         new KernelName(role, plan.Shape.In, plan.Shape.Out, plan.Shape.Group, plan.Shape.PrecisionName, isa).ToString();

@@ -11,7 +11,7 @@ namespace Q4Gen.Generator.Emit.Cpu;
 /// blocks that share a scale, what their sums are called, and how these reach y.
 /// </summary>
 internal abstract class PanelRowsEmitter(
-    SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, VectorIsa vectors, RowsPlan rows, int panels)
+    SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, VectorIsa vectors, RowsPlan rows)
 {
     private string _ahead = "";
 
@@ -23,8 +23,8 @@ internal abstract class PanelRowsEmitter(
 
     protected RowsPlan Rows { get; } = rows;
 
-    /// <summary>Panels at a time: as planned, or one in the variant for what is left at the end.</summary>
-    protected int Panels { get; } = panels;
+    /// <summary>Panels at a time.</summary>
+    protected int Panels => Rows.Panels;
 
     private VectorIsa Vectors { get; } = vectors;
 
@@ -37,7 +37,7 @@ internal abstract class PanelRowsEmitter(
     /// <summary>The comment and the signature, whose prepared rows of x are <paramref name="prepared"/>.</summary>
     protected SourceWriter.Scope WriteMethod(string prepared)
     {
-        string role = PanelVariants.Role(PanelVariants.RowsRole(Rows.Rows), Panels, Rows.Panels);
+        string role = KernelFile.RowsRole(Rows.Rows);
         string what = Rows.Rows == 1 ? "One row" : $"Rows <paramref name=\"row\"/> to <paramref name=\"row\"/> + {Rows.Rows - 1}";
         string where = Panels == 1 ? "panel <paramref name=\"panel\"/>" : $"the {Panels} panels from <paramref name=\"panel\"/> on";
         Writer.Line($"/// <summary>{what} of x against {where}.</summary>");

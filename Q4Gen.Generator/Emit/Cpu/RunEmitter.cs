@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 using System.Linq;
 using Q4Gen.Generator.Planning;
 
@@ -40,49 +39,36 @@ internal sealed class RunEmitter(SourceWriter writer, KernelPlan plan, IsaPlan i
     public static void WriteEndOfUnit(SourceWriter writer, KernelPlan plan, IsaPlan isaPlan)
     {
         int unit = isaPlan.UnitPanels;
-        if (plan.Panels % unit != 0)
+        if (isaPlan.Rows.Any(rows => rows.Panels < unit))
         {
-            writer.Line($"int endOfUnit = Math.Min(unit + {unit}, endPanel);");
-        }
-        else if (isaPlan.Rows.Any(rows => rows.Panels < unit))
-        {
-            writer.Line($"int endOfUnit = unit + {unit};");
+            writer.Line(plan.Panels % unit == 0 ? $"int endOfUnit = unit + {unit};" : $"int endOfUnit = Math.Min(unit + {unit}, endPanel);");
         }
     }
 
     /// <summary>What a loop ends its turns with.</summary>
     public static string Advance(string index, int by) => by == 1 ? $"{index}++" : $"{index} += {by}";
 
-    /// <summary>The calls of one kernel for all panels of a unit.</summary>
+    /// <summary>
+    /// The calls of one kernel for all panels of a unit. Where its panels do not divide the layer's, the last call
+    /// begins earlier, and computes again, to the same bits, what the one before it has computed.
+    /// </summary>
     public static void WriteCalls(SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, string isa, RowsPlan rows, string prepared)
     {
-        List<int> variants = PanelVariants.Counts(plan, rows.Panels).ToList();
-        string Call(int panels, string panel) =>
-            $"{KernelFile.Name(plan, PanelVariants.Role(PanelVariants.RowsRole(rows.Rows), panels, rows.Panels), isa)}(call, {prepared}row, {panel});";
-        if (variants.Count == 1 && rows.Panels == isaPlan.UnitPanels)
+        void WriteCall(string panel)
         {
-            writer.Line(Call(rows.Panels, "unit"));
+            string first = plan.Panels % rows.Panels == 0 ? panel : $"Math.Min({panel}, Panels - {rows.Panels})";
+            writer.Line($"{KernelFile.Name(plan, KernelFile.RowsRole(rows.Rows), isa)}(call, {prepared}row, {first});");
         }
-        else if (variants.Count == 1)
-        {
-            using (writer.Block($"for (int panel = unit; panel < endOfUnit; {Advance("panel", rows.Panels)})"))
-            {
-                writer.Line(Call(rows.Panels, "panel"));
-            }
-        }
-        else
-        {
-            writer.Line("int panel = unit;");
-            using (writer.Block($"for (; panel <= endOfUnit - {rows.Panels}; panel += {rows.Panels})"))
-            {
-                writer.Line(Call(rows.Panels, "panel"));
-            }
 
-            writer.Line();
-            using (writer.Block("for (; panel < endOfUnit; panel++)"))
-            {
-                writer.Line(Call(1, "panel"));
-            }
+        if (rows.Panels == isaPlan.UnitPanels)
+        {
+            WriteCall("unit");
+            return;
+        }
+
+        using (writer.Block($"for (int panel = unit; panel < endOfUnit; {Advance("panel", rows.Panels)})"))
+        {
+            WriteCall("panel");
         }
     }
 }

@@ -41,17 +41,14 @@ internal static class ExactKernelEmitter
             WriteRun(writer, plan, isaPlan, isa);
             foreach (RowsPlan rows in isaPlan.Rows.Reverse())
             {
-                foreach (int panels in PanelVariants.Counts(plan, rows.Panels))
+                writer.Line();
+                if (rows.IsFixedPoint)
                 {
-                    writer.Line();
-                    if (rows.IsFixedPoint)
-                    {
-                        new FixedPointRowsEmitter(writer, plan, isaPlan, isa, rows).Write();
-                    }
-                    else
-                    {
-                        new ExactRowsEmitter(writer, plan, isaPlan, isa, rows, panels).Write();
-                    }
+                    new FixedPointRowsEmitter(writer, plan, isaPlan, isa, rows).Write();
+                }
+                else
+                {
+                    new ExactRowsEmitter(writer, plan, isaPlan, isa, rows).Write();
                 }
             }
 
@@ -76,7 +73,7 @@ internal static class ExactKernelEmitter
             string what = rows.Rows == 1 ? "one row of x" : $"{rows.Rows} rows of x";
             string accumulators = rows.Accumulators == 1 ? "" : $", {rows.Accumulators} running sums for each output";
             string how = rows.IsFixedPoint ? "x in 24-bit fixed point, sums in integers" : "nibbles expanded in registers";
-            yield return $"{PanelVariants.RowsRole(rows.Rows),-6} {what}, {rows.Panels} panel{(rows.Panels == 1 ? "" : "s")} at a time{accumulators}; {how}.";
+            yield return $"{KernelFile.RowsRole(rows.Rows),-6} {what}, {rows.Panels} panel{(rows.Panels == 1 ? "" : "s")} at a time{accumulators}; {how}.";
         }
 
         TilePlan tile = isaPlan.Tile!;

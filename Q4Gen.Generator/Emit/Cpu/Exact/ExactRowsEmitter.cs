@@ -7,8 +7,8 @@ namespace Q4Gen.Generator.Emit.Cpu;
 
 /// <summary>Prints a kernel for a fixed, small number of rows of x: nibbles become floats in registers and are used at once.</summary>
 internal sealed class ExactRowsEmitter(
-    SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, FloatIsa isa, RowsPlan rows, int panels)
-    : PanelRowsEmitter(writer, plan, isaPlan, isa, rows, panels)
+    SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, FloatIsa isa, RowsPlan rows)
+    : PanelRowsEmitter(writer, plan, isaPlan, isa, rows)
 {
     private readonly FloatIsa _isa = isa;
 

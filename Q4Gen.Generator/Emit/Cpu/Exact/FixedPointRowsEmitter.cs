@@ -10,7 +10,7 @@ namespace Q4Gen.Generator.Emit.Cpu;
 /// become floats once a block. Some 20 instructions for 64 weights, where converting each nibble takes 27.
 /// </summary>
 internal sealed class FixedPointRowsEmitter(SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, FloatIsa isa, RowsPlan row)
-    : PanelRowsEmitter(writer, plan, isaPlan, isa, row, panels: 1)
+    : PanelRowsEmitter(writer, plan, isaPlan, isa, row)
 {
     /// <summary>So many steps put 16 products of at most 15 · 128 into a lane: 30,720 fit 16 bits.</summary>
     private const int ChainSteps = 4;

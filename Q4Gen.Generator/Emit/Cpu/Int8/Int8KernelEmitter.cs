@@ -32,11 +32,8 @@ internal static class Int8KernelEmitter
             WriteRun(writer, plan, isaPlan, isa);
             foreach (RowsPlan rows in isaPlan.Rows.Reverse())
             {
-                foreach (int panels in PanelVariants.Counts(plan, rows.Panels))
-                {
-                    writer.Line();
-                    new Int8RowsEmitter(writer, plan, isaPlan, isa, rows, panels).Write();
-                }
+                writer.Line();
+                new Int8RowsEmitter(writer, plan, isaPlan, isa, rows).Write();
             }
 
             isa.WriteHelpers(writer);
@@ -89,7 +86,7 @@ internal static class Int8KernelEmitter
         foreach (RowsPlan rows in isaPlan.Rows.Reverse())
         {
             string what = rows.Rows == 1 ? "one row of x" : $"{rows.Rows} rows of x";
-            yield return $"{PanelVariants.RowsRole(rows.Rows),-6} {what}, {rows.Panels} panel{(rows.Panels == 1 ? "" : "s")} at a time.";
+            yield return $"{KernelFile.RowsRole(rows.Rows),-6} {what}, {rows.Panels} panel{(rows.Panels == 1 ? "" : "s")} at a time.";
         }
     }
 }

@@ -7,8 +7,8 @@ namespace Q4Gen.Generator.Emit.Cpu;
 
 /// <summary>Prints a kernel for a fixed number of rows of 8-bit activations: integer sums of a block, then one scaling.</summary>
 internal sealed class Int8RowsEmitter(
-    SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, Int8Isa isa, RowsPlan rows, int panels)
-    : PanelRowsEmitter(writer, plan, isaPlan, isa, rows, panels)
+    SourceWriter writer, KernelPlan plan, IsaPlan isaPlan, Int8Isa isa, RowsPlan rows)
+    : PanelRowsEmitter(writer, plan, isaPlan, isa, rows)
 {
     /// <summary>A scale and a correction in front of each block.</summary>
     private const int HeaderWords = 2;
