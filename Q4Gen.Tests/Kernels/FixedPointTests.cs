@@ -1,11 +1,10 @@
-extern alias runtime;
-
 using Q4Gen.Kernels;
 using Q4Gen.Testing;
 
 namespace Q4Gen.Tests.Kernels;
 
 /// <summary>Exact kernels that take x in fixed point: its corners, on the processor and, where it lacks AVX2, in software.</summary>
+[Trait(Emulated.Trait, Emulated.Never)] // The compiler takes minutes there, and kernels in fixed point are for x86.
 public sealed class FixedPointTests : IDisposable
 {
     private static readonly Linear4BitShape[] s_shapes = [new(2, 1, 8), new(24, 80, 8), new(40, 48, 40), new(130, 33, 64), new(520, 40, 512), new(352, 48, 328)];

@@ -7,7 +7,7 @@ namespace Q4Gen.Tests.Runtime;
 public sealed class ThreadingAllocationTests : IDisposable
 {
     private const int Calls = 100;
-    private const int Attempts = 5;
+    private const int Attempts = 30;
 
     private readonly int _threads = Linear4BitThreads.Count;
 
@@ -27,7 +27,7 @@ public sealed class ThreadingAllocationTests : IDisposable
             float[] x = LayerData.RandomInput(rows * shape.In, seed: 2);
             var y = new float[rows * shape.Out];
             layer.Forward(x, y);
-            AssertNoAllocation(() => layer.Forward(x, y), shape.PackedWeightBytes * rows > 1 << 20 ? 4 : Calls);
+            AssertNoAllocation(() => layer.Forward(x, y), shape.PackedWeightBytes * rows > 1 << 20 ? 1 : Calls);
         }
     }
 
@@ -40,7 +40,8 @@ public sealed class ThreadingAllocationTests : IDisposable
         long own = long.MaxValue;
         long all = long.MaxValue;
 
-        // Other threads of the process may allocate now and then; the kernel's would do so every time.
+        // Other threads of the process may allocate now and then, and a collection counts as 24 bytes of each thread; the
+        // kernel's own would be there every time.
         for (int attempt = 0; attempt < Attempts && (own != 0 || all != 0); attempt++)
         {
             long allBefore = GC.GetTotalAllocatedBytes(precise: true);
