@@ -1,0 +1,107 @@
+using System.Numerics;
+using ILGPU;
+using ILGPU.Runtime;
+
+namespace Q4Gen.Gpu;
+
+/// <summary>
+/// Device memory of one stream. What is released waits, by size, for the next that asks for as much: allocating on a
+/// GPU takes long and waits for everything. Sizes are powers of two, or above a megabyte multiples of one.
+/// </summary>
+internal sealed class GpuPool(GpuStream stream)
+{
+    private const long Smallest = 256;
+    private const long Megabyte = 1 << 20;
+
+    private readonly Dictionary<long, Stack<MemoryBuffer1D<byte, Stride1D.Dense>>> _free = [];
+    private readonly Lock _lock = new();
+    private bool _isClosed;
+
+    /// <summary>Memory of at least so many bytes.</summary>
+    /// <exception cref="GpuOutOfMemoryException">The device has not as many.</exception>
+    public MemoryBuffer1D<byte, Stride1D.Dense> Rent(long bytes)
+    {
+        long size = SizeOf(bytes);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isClosed, stream);
+            if (_free.TryGetValue(size, out var waiting) && waiting.TryPop(out var buffer))
+            {
+                return buffer;
+            }
+        }
+
+        try
+        {
+            return Allocate(size);
+        }
+        catch (Exception first) when (IsOutOfMemory(first))
+        {
+            // What other streams keep for later is of more use here.
+            stream.Context.Accelerator.Synchronize();
+            stream.Context.Trim();
+            try
+            {
+                return Allocate(size);
+            }
+            catch (Exception second) when (IsOutOfMemory(second))
+            {
+                (long free, long total) = stream.Context.Memory();
+                throw new GpuOutOfMemoryException(stream.Context.Name, size, free, total, second);
+            }
+        }
+    }
+
+    /// <summary>Takes memory back for the next that asks; work on the stream that uses it may still be running.</summary>
+    public void Return(MemoryBuffer1D<byte, Stride1D.Dense> buffer)
+    {
+        lock (_lock)
+        {
+            // Closed: the memory is gone with the stream's context, or goes now.
+            if (!_isClosed)
+            {
+                if (!_free.TryGetValue(buffer.Length, out var waiting))
+                {
+                    _free[buffer.Length] = waiting = new();
+                }
+
+                waiting.Push(buffer);
+                return;
+            }
+        }
+
+        buffer.Dispose();
+    }
+
+    /// <summary>Gives the device back what waits. The stream must not be using it any more.</summary>
+    public void Trim()
+    {
+        lock (_lock)
+        {
+            foreach (var buffer in _free.Values.SelectMany(static waiting => waiting))
+            {
+                buffer.Dispose();
+            }
+
+            _free.Clear();
+        }
+    }
+
+    public void Close()
+    {
+        Trim();
+        lock (_lock)
+        {
+            _isClosed = true;
+        }
+    }
+
+    internal static long SizeOf(long bytes) =>
+        bytes <= Smallest ? Smallest
+        : bytes <= Megabyte ? (long)BitOperations.RoundUpToPowerOf2((ulong)bytes)
+        : checked((bytes + Megabyte - 1) / Megabyte * Megabyte);
+
+    private static bool IsOutOfMemory(Exception exception) => exception is AcceleratorException or OutOfMemoryException;
+
+    private MemoryBuffer1D<byte, Stride1D.Dense> Allocate(long size) => stream.Context.Accelerator.Allocate1D<byte>(size);
+}
