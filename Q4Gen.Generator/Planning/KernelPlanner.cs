@@ -12,7 +12,7 @@ internal static class KernelPlanner
     /// before they join the total: that keeps the whole layer within 10⁻⁶. For 8-bit activations it is the most
     /// columns that share a scale of x.
     /// </summary>
-    private const int MaxBlockSteps = PanelLayout.MaxBlockColumns / PanelLayout.StepColumns;
+    private const int MaxBlockSteps = PanelLayout.MaxBlockSteps;
 
     /// <summary>
     /// Cold weights arrive some 100 ns after they are asked for; at 15 GB/s and four streams a core that is

@@ -51,9 +51,8 @@ internal static unsafe class CudaDriver
         int error = Function<int>(driver, "cuInit")(0);
         if (error != Success)
         {
-            throw new GpuUnavailableException(error == NoDevice
-                ? $"There is no CUDA device: '{Library}' is there, but reports none. See what 'nvidia-smi' lists, and whether CUDA_VISIBLE_DEVICES hides it."
-                : $"The CUDA driver '{Library}' does not start: {ErrorText(driver, error)}. See what 'nvidia-smi' says.");
+            throw error == NoDevice ? NoDevices() : new GpuUnavailableException(
+                $"The CUDA driver '{Library}' does not start: {ErrorText(driver, error)}. See what 'nvidia-smi' says.");
         }
 
         int version = Get(driver, "cuDriverGetVersion");
@@ -69,9 +68,11 @@ internal static unsafe class CudaDriver
             devices[i] = Device(driver, i);
         }
 
-        return devices.Length > 0 ? devices : throw new GpuUnavailableException(
-            $"There is no CUDA device: '{Library}' reports none. See what 'nvidia-smi' lists, and whether CUDA_VISIBLE_DEVICES hides it.");
+        return devices.Length > 0 ? devices : throw NoDevices();
     }
+
+    private static GpuUnavailableException NoDevices() => new(
+        $"There is no CUDA device: '{Library}' is there, but reports none. See what 'nvidia-smi' lists, and whether CUDA_VISIBLE_DEVICES hides it.");
 
     private static GpuDevice Device(nint driver, int index)
     {

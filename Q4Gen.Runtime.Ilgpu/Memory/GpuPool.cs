@@ -89,11 +89,13 @@ internal sealed class GpuPool(GpuStream stream)
 
     public void Close()
     {
-        Trim();
+        // First, so that nothing returns to the pool once it is emptied.
         lock (_lock)
         {
             _isClosed = true;
         }
+
+        Trim();
     }
 
     internal static long SizeOf(long bytes) =>

@@ -32,6 +32,9 @@ internal static class PanelLayout
     /// <summary>The most columns that kernels sum before they apply a scale, and that share a scale of 8-bit activations.</summary>
     public const int MaxBlockColumns = 256;
 
+    /// <summary>The same in steps.</summary>
+    public const int MaxBlockSteps = MaxBlockColumns / StepColumns;
+
     /// <summary>Corrections behind the columns of a prepared step of x: for its even columns, its odd ones, and all.</summary>
     public const int StepCorrections = 3;
 

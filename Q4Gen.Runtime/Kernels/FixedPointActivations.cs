@@ -151,13 +151,7 @@ public static unsafe class FixedPointActivations
 
         if (column < columns)
         {
-            Vector256<float> tail = default;
-            for (int i = 0; column + i < columns; i++)
-            {
-                tail = tail.WithElement(i, Unsafe.Add(ref x, column + i));
-            }
-
-            PackStep(tail, factor, ref words, ref sum, ref high);
+            PackStep(StepTail.Load(ref Unsafe.Add(ref x, column), columns - column), factor, ref words, ref sum, ref high);
         }
 
         block = BitConverter.SingleToInt32Bits(unit);

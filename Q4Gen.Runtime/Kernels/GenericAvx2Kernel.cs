@@ -13,15 +13,13 @@ internal sealed class GenericAvx2Kernel(Linear4BitShape shape) : Linear4BitKerne
 {
     private const int PrefetchBytes = 2048;
 
-    private const int BlockSteps = PanelLayout.MaxBlockColumns / PanelLayout.StepColumns;
-
     /// <summary>So many steps put 16 products of at most 15 · 128 into a lane: 30,720 fit 16 bits.</summary>
     private const int ChainSteps = 4;
 
     /// <summary>Rows that are prepared and multiplied at a time: few enough for the second-level cache.</summary>
     private const int RowsAtOnce = 32;
 
-    private readonly StepBlocks _blocks = new(shape, BlockSteps);
+    private readonly StepBlocks _blocks = new(shape);
 
     /// <inheritdoc/>
     public override string Name => "Linear4Bit_generic_avx2";
@@ -35,7 +33,7 @@ internal sealed class GenericAvx2Kernel(Linear4BitShape shape) : Linear4BitKerne
         for (int first = 0; first < call.Rows; first += RowsAtOnce)
         {
             KernelCall slice = call.Slice(first, Math.Min(RowsAtOnce, call.Rows - first), Shape);
-            FixedPointRows rows = FixedPointActivations.Prepare(slice, Shape, BlockSteps, firstRow: 0);
+            FixedPointRows rows = FixedPointActivations.Prepare(slice, Shape, PanelLayout.MaxBlockSteps, firstRow: 0);
             for (int panel = firstPanel; panel < endPanel; panel++)
             {
                 for (int row = 0; row < slice.Rows; row++)

@@ -103,12 +103,7 @@ public static class Int8Activations
 
         if (column < columns)
         {
-            Vector256<float> tail = default;
-            for (int i = 0; column + i < columns; i++)
-            {
-                tail = tail.WithElement(i, Unsafe.Add(ref x, column + i));
-            }
-
+            Vector256<float> tail = StepTail.Load(ref Unsafe.Add(ref x, column), columns - column);
             PackStep(tail.GetLower(), tail.GetUpper(), factor, ref words, ref sum);
         }
 

@@ -48,13 +48,7 @@ public static class StepActivations
 
             if (columns % Columns != 0)
             {
-                Vector256<float> tail = default;
-                for (int column = 0; column < columns % Columns; column++)
-                {
-                    tail = tail.WithElement(column, Unsafe.Add(ref x, column));
-                }
-
-                PrepareStep(tail, ref target);
+                PrepareStep(StepTail.Load(ref x, columns % Columns), ref target);
                 target = ref Unsafe.Add(ref target, Stride);
             }
         }

@@ -10,7 +10,7 @@ namespace Q4Gen.Kernels;
 /// <param name="maxBlockSteps">
 /// The most steps of a block; 256 columns by default, which keeps the relative error of a block's sum below 4·10⁻⁷.
 /// </param>
-internal readonly struct StepBlocks(Linear4BitShape shape, int maxBlockSteps = PanelLayout.MaxBlockColumns / PanelLayout.StepColumns)
+internal readonly struct StepBlocks(Linear4BitShape shape, int maxBlockSteps = PanelLayout.MaxBlockSteps)
 {
     private readonly int _steps = shape.Steps;
 
