@@ -5,6 +5,7 @@ using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
 using Q4Gen.Generator.Emit;
 using Q4Gen.Generator.Emit.Cpu;
+using Q4Gen.Generator.Emit.Gpu;
 using Q4Gen.Generator.Incremental;
 using Q4Gen.Generator.Model;
 using Q4Gen.Generator.Parsing;
@@ -51,10 +52,25 @@ public sealed class Q4Generator : IIncrementalGenerator
             .Select(static (shape, _) => KernelPlanner.Plan(shape))
             .WithTrackingName(TrackingNames.PlanKernels);
 
+        // A GPU kernel has no precision of its own; a program that does not reference the GPU runtime gets none.
+        IncrementalValueProvider<bool> hasGpu = context.CompilationProvider
+            .Select(static (compilation, _) => compilation.GetTypeByMetadataName(KnownNames.GpuFamily) is not null)
+            .WithTrackingName(TrackingNames.GpuReference);
+        IncrementalValueProvider<EquatableArray<LayerShape>> gpuShapes = shapes.Combine(hasGpu)
+            .Select(static (both, _) => both.Right ? GpuShapes(both.Left) : EquatableArray<LayerShape>.Empty);
+        IncrementalValuesProvider<GpuPlan> gpuPlans = gpuShapes
+            .Select(static (all, _) => all.ToImmutableArray())
+            .InSlots(static shape => shape.FamilyName)
+            .Select(static (shape, _) => GpuPlanner.Plan(shape))
+            .WithTrackingName(TrackingNames.PlanGpuKernels);
+
         // Emit: text from plans and specs alone.
         IncrementalValuesProvider<EquatableArray<SourceFile>> kernels = plans
             .Select(static (plan, _) => CpuEmitter.Emit(plan))
             .WithTrackingName(TrackingNames.EmitKernels);
+        IncrementalValuesProvider<EquatableArray<SourceFile>> gpuKernels = gpuPlans
+            .Select(static (plan, _) => GpuEmitter.Emit(plan))
+            .WithTrackingName(TrackingNames.EmitGpuKernels);
         IncrementalValuesProvider<SourceFile> layerClassFiles = allLayerClasses
             .InSlots(static spec => spec.Shell.HintName)
             .Select(static (spec, _) => LayerClassEmitter.Emit(spec))
@@ -63,20 +79,15 @@ public sealed class Q4Generator : IIncrementalGenerator
             .InSlots(static spec => spec.Shell.HintName)
             .Select(static (spec, _) => ContainerEmitter.Emit(spec))
             .WithTrackingName(TrackingNames.EmitContainers);
-        IncrementalValuesProvider<SourceFile> registration = shapes
-            .SelectMany(static (all, _) => all.Count == 0 ? [] : ImmutableArray.Create(RegistrationEmitter.Emit(all)))
+        IncrementalValuesProvider<SourceFile> registration = shapes.Combine(gpuShapes)
+            .SelectMany(static (all, _) => all.Left.Count == 0 ? [] : ImmutableArray.Create(RegistrationEmitter.Emit(all.Left, all.Right)))
             .WithTrackingName(TrackingNames.EmitRegistration);
 
         context.RegisterSourceOutput(layerClassFiles, Add);
         context.RegisterSourceOutput(containerFiles, Add);
         context.RegisterSourceOutput(registration, Add);
-        context.RegisterSourceOutput(kernels, static (output, files) =>
-        {
-            foreach (SourceFile file in files)
-            {
-                Add(output, file);
-            }
-        });
+        context.RegisterSourceOutput(kernels, AddAll);
+        context.RegisterSourceOutput(gpuKernels, AddAll);
     }
 
     private static LayerClassSpec? ParseLayerClass(GeneratorAttributeSyntaxContext context, CancellationToken cancellation) =>
@@ -104,6 +115,20 @@ public sealed class Q4Generator : IIncrementalGenerator
             .Distinct()
             .OrderBy(shape => shape.In).ThenBy(shape => shape.Out).ThenBy(shape => shape.Group).ThenBy(shape => shape.Precision)
             .ToEquatableArray();
+
+    private static EquatableArray<LayerShape> GpuShapes(EquatableArray<LayerShape> shapes) => shapes
+        .Select(shape => shape with { Precision = LayerPrecision.Exact })
+        .Distinct()
+        .Where(GpuPlanner.HasKernels)
+        .ToEquatableArray();
+
+    private static void AddAll(SourceProductionContext output, EquatableArray<SourceFile> files)
+    {
+        foreach (SourceFile file in files)
+        {
+            Add(output, file);
+        }
+    }
 
     private static void Add(SourceProductionContext output, SourceFile file) => output.AddSource(file.HintName, file.Text);
 }

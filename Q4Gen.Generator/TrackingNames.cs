@@ -10,6 +10,9 @@ internal static class TrackingNames
     public const string Shapes = "Q4Gen.Shapes";
     public const string PlanKernels = "Q4Gen.Plan.Kernels";
     public const string EmitKernels = "Q4Gen.Emit.Kernels";
+    public const string GpuReference = "Q4Gen.Parse.GpuReference";
+    public const string PlanGpuKernels = "Q4Gen.Plan.GpuKernels";
+    public const string EmitGpuKernels = "Q4Gen.Emit.GpuKernels";
     public const string EmitLayerClasses = "Q4Gen.Emit.LayerClasses";
     public const string EmitContainers = "Q4Gen.Emit.Containers";
     public const string EmitRegistration = "Q4Gen.Emit.Registration";
@@ -18,6 +21,6 @@ internal static class TrackingNames
     public static readonly string[] All =
     [
         ParseLayerClasses, ParseContainers, ParseModels, ParseOptions, Shapes, PlanKernels, EmitKernels, EmitLayerClasses, EmitContainers,
-        EmitRegistration,
+        EmitRegistration, GpuReference, PlanGpuKernels, EmitGpuKernels,
     ];
 }

@@ -89,6 +89,9 @@ public partial class Linear4Bit : IDisposable
     /// <summary>What computes this layer: its name, instruction set and precision, and whether the compiler emitted it for this shape.</summary>
     public KernelInfo Kernel => new(_kernel.Name, _kernel.Isa, _kernel.Precision, _kernel.IsGenerated);
 
+    /// <summary>For what runs on other devices: the weights, to be used while <see cref="Enter"/> holds them.</summary>
+    internal PackedWeights Weights => _weights;
+
     /// <summary>For generated layer classes: the weights, to share with a clone.</summary>
     protected PackedWeights SharedWeights
     {
@@ -193,9 +196,16 @@ public partial class Linear4Bit : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Class, shape, bias, bytes and kernel: <c>Linear4Bit 4096→11008 g128, bias, 23.3 MB, Linear4Bit_4096x11008_g128_avx2 (generated)</c>.</summary>
+    /// <summary>
+    /// Class, shape, bias, bytes, kernel and the other devices that it is on:
+    /// <c>Linear4Bit 4096→11008 g128, bias, 23.3 MB, Linear4Bit_4096x11008_g128_avx2 (generated)</c>.
+    /// </summary>
     public override string ToString() =>
-        $"{GetType().Name} {Shape}, {(HasBias ? "bias, " : "")}{DescribeBytes(ByteLength)}, {Kernel}";
+        $"{GetType().Name} {Shape}, {(HasBias ? "bias, " : "")}{DescribeBytes(ByteLength)}, {Kernel}{_weights.Copies}";
+
+    /// <summary>Keeps the weights, here and on other devices, until the result is disposed.</summary>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    internal WeightsLease.Use Enter() => _lease.Enter(this);
 
     /// <summary>Releases the layer's hold on its weights.</summary>
     protected virtual void Dispose(bool disposing)

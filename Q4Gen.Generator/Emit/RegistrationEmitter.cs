@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using Q4Gen.Generator.Emit.Cpu;
+using Q4Gen.Generator.Emit.Gpu;
 using Q4Gen.Generator.Model;
 using static Q4Gen.Generator.Emit.GeneratedText;
 
@@ -8,8 +9,8 @@ namespace Q4Gen.Generator.Emit;
 /// <summary>Prints what makes a program's kernels known to the runtime.</summary>
 internal static class RegistrationEmitter
 {
-    /// <summary>One file that registers the kernels of all shapes.</summary>
-    public static SourceFile Emit(IReadOnlyList<LayerShape> shapes)
+    /// <summary>One file that registers the kernels of all shapes, on the processor and on GPUs.</summary>
+    public static SourceFile Emit(IReadOnlyList<LayerShape> shapes, IReadOnlyList<LayerShape> gpuShapes)
     {
         var writer = new SourceWriter();
         Header(
@@ -27,6 +28,11 @@ internal static class RegistrationEmitter
                 foreach (LayerShape shape in shapes)
                 {
                     writer.Line($"global::Q4Gen.Kernels.KernelRegistry.Register({Kernels(shape)});");
+                }
+
+                foreach (LayerShape shape in gpuShapes)
+                {
+                    writer.Line($"global::Q4Gen.Gpu.Kernels.GpuKernelFamily.Register(global::{KernelFile.Namespace}.{GpuEmitter.FamilyName(shape)}.Instance);");
                 }
             }
         }

@@ -9,5 +9,6 @@ internal static class KnownNames
     public const string Layer = "Q4Gen.Linear4Bit";
     public const string Model = "Q4Gen.ILinear4BitModel";
     public const string WeightSource = "Q4Gen.IWeightSource";
+    public const string GpuFamily = "Q4Gen.Gpu.Kernels.GpuKernelFamily";
     public const string GeneratorName = "Q4Gen";
 }

@@ -26,6 +26,7 @@ public sealed class GpuContext : IDisposable
         _context = context;
         Accelerator = accelerator;
         Name = name;
+        Kernels = new GpuKernelCache(this);
         DefaultStream = CreateStream();
     }
 
@@ -40,6 +41,12 @@ public sealed class GpuContext : IDisposable
 
     /// <summary>ILGPU's side of it, for kernels of one's own.</summary>
     public Accelerator Accelerator { get; }
+
+    /// <summary>Whether kernels for tensor cores run on it, which need compute capability 8.0.</summary>
+    public bool HasTensorCores => Accelerator is CudaAccelerator { Architecture.Major: >= 8 };
+
+    /// <summary>The kernels that were loaded here, held because ILGPU's own cache lets go of them.</summary>
+    internal GpuKernelCache Kernels { get; }
 
     /// <summary>The CUDA devices of this machine.</summary>
     /// <exception cref="GpuUnavailableException">There is none; the message says why.</exception>
@@ -141,6 +148,32 @@ public sealed class GpuContext : IDisposable
             $"There is no CUDA device {index}. There {(devices.Count == 1 ? "is" : "are")}: {string.Join("; ", devices)}.");
     }
 
+    /// <summary>Memory of so many bytes, which belongs to no stream.</summary>
+    /// <exception cref="GpuOutOfMemoryException">The device has not as many.</exception>
+    internal MemoryBuffer1D<byte, Stride1D.Dense> Allocate(long bytes)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        try
+        {
+            return Accelerator.Allocate1D<byte>(bytes);
+        }
+        catch (Exception first) when (IsOutOfMemory(first))
+        {
+            // What streams keep for later is of more use here.
+            Accelerator.Synchronize();
+            Trim();
+            try
+            {
+                return Accelerator.Allocate1D<byte>(bytes);
+            }
+            catch (Exception second) when (IsOutOfMemory(second))
+            {
+                (long free, long total) = Memory();
+                throw new GpuOutOfMemoryException(Name, bytes, free, total, second);
+            }
+        }
+    }
+
     /// <summary>A stream takes itself off the list.</summary>
     internal void Remove(GpuStream stream)
     {
@@ -151,7 +184,7 @@ public sealed class GpuContext : IDisposable
     }
 
     /// <summary>What streams hold for later, given back to the device.</summary>
-    internal void Trim()
+    private void Trim()
     {
         GpuStream[] streams;
         lock (_lock)
@@ -164,4 +197,6 @@ public sealed class GpuContext : IDisposable
             stream.Pool.Trim();
         }
     }
+
+    private static bool IsOutOfMemory(Exception exception) => exception is AcceleratorException or OutOfMemoryException;
 }

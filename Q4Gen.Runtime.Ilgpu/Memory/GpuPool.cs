@@ -31,25 +31,7 @@ internal sealed class GpuPool(GpuStream stream)
             }
         }
 
-        try
-        {
-            return Allocate(size);
-        }
-        catch (Exception first) when (IsOutOfMemory(first))
-        {
-            // What other streams keep for later is of more use here.
-            stream.Context.Accelerator.Synchronize();
-            stream.Context.Trim();
-            try
-            {
-                return Allocate(size);
-            }
-            catch (Exception second) when (IsOutOfMemory(second))
-            {
-                (long free, long total) = stream.Context.Memory();
-                throw new GpuOutOfMemoryException(stream.Context.Name, size, free, total, second);
-            }
-        }
+        return stream.Context.Allocate(size);
     }
 
     /// <summary>Takes memory back for the next that asks; work on the stream that uses it may still be running.</summary>
@@ -102,8 +84,4 @@ internal sealed class GpuPool(GpuStream stream)
         bytes <= Smallest ? Smallest
         : bytes <= Megabyte ? (long)BitOperations.RoundUpToPowerOf2((ulong)bytes)
         : checked((bytes + Megabyte - 1) / Megabyte * Megabyte);
-
-    private static bool IsOutOfMemory(Exception exception) => exception is AcceleratorException or OutOfMemoryException;
-
-    private MemoryBuffer1D<byte, Stride1D.Dense> Allocate(long size) => stream.Context.Accelerator.Allocate1D<byte>(size);
 }

@@ -47,7 +47,15 @@ public sealed class GpuTensor : IDisposable
     public GpuStream Stream => _storage.Stream;
 
     /// <summary>Where the first element lies on the device.</summary>
-    internal nint Address => _storage.Address + (nint)_firstByte;
+    /// <exception cref="ObjectDisposedException">The tensor is disposed.</exception>
+    internal nint Address
+    {
+        get
+        {
+            ThrowIfDisposed();
+            return _storage.Address + (nint)_firstByte;
+        }
+    }
 
     /// <summary>Memory for a tensor; what is in it is undefined.</summary>
     /// <param name="stream">The stream that it belongs to.</param>

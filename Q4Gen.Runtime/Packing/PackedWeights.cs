@@ -57,6 +57,9 @@ public sealed unsafe class PackedWeights
     /// <summary>Bytes of native memory.</summary>
     public long ByteLength { get; }
 
+    /// <summary>What of it lies in the memory of other devices.</summary>
+    internal DeviceCopies Copies { get; } = new();
+
     /// <summary>The bias, padded to whole panels.</summary>
     internal float* Bias => (float*)(_memory + (nint)_biasOffset);
 
@@ -95,6 +98,7 @@ public sealed unsafe class PackedWeights
         if (Interlocked.Decrement(ref _references) == 0
             && Interlocked.CompareExchange(ref _references, int.MinValue, 0) == 0)
         {
+            Copies.Dispose();
             Free();
             GC.SuppressFinalize(this);
         }

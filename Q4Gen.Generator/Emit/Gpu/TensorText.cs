@@ -1,0 +1,159 @@
+using System.Collections.Generic;
+using System.Linq;
+using Q4Gen.Generator.Planning;
+
+namespace Q4Gen.Generator.Emit.Gpu;
+
+/// <summary>
+/// What the kernels for tensor cores have in common: the frame of a C# method around one body of PTX, and the
+/// instructions that make fragments of words. PTX ISA, "Matrix Fragments for mma.m16n8k16".
+/// </summary>
+internal static class TensorText
+{
+    /// <summary>
+    /// What both kernels' headers say about fragments. A word holds eight columns of one output, so a thread with
+    /// t = lane % 4 supplies the columns of every fourth step; which columns a fragment calls its k-th does not
+    /// matter, as long as weights and x agree.
+    /// </summary>
+    public static readonly string[] FragmentStory =
+    [
+        "mma.m16n8k16 multiplies 16 outputs x 16 columns with 16 columns x 8 rows of x. Thread g = lane / 4, t = lane % 4 holds:",
+        "  weights  16 bytes, one step (8 columns) of 4 outputs: those of quad g % 4 in panel g / 4 of the pair, step t of four;",
+        "           outputs 0 and 1 are rows g and g + 8 of one fragment, outputs 2 and 3 of another; columns 0-3 and 4-7 are",
+        "           its four columns in the first and the second of two multiplications",
+        "  x        16 bytes, the same step of row g",
+        "  sums     4 outputs x rows 2 t and 2 t + 1",
+        "A weight comes out of its word by one lop3: 0x6400 | nibble is 1024 + nibble in float16, or 1024 + 16 * nibble where the",
+        "nibble stands four bits higher; both minus what is too much are exact. Products are exact in float32, as are scales.",
+    ];
+
+    /// <summary>Opens the method and its PTX; disposing closes them.</summary>
+    public static Frame Open(SourceWriter writer, string name, string summary)
+    {
+        writer.Line($"/// <summary>{summary}</summary>");
+        writer.Line("/// <param name=\"words\">Address of the weights.</param>");
+        writer.Line("/// <param name=\"scales\">Address of the scales.</param>");
+        writer.Line("/// <param name=\"bias\">Address of the bias, padded to whole panels.</param>");
+        writer.Line("/// <param name=\"x\">Address of x in float16, rows of whole steps, a multiple of 16.</param>");
+        writer.Line("/// <param name=\"y\">Address of y, <c>[rows, Out]</c>, a multiple of 16.</param>");
+        writer.Line("/// <param name=\"rows\">Rows of x.</param>");
+        writer.Line("/// <param name=\"flags\">1: y is float16, else float32. 2: no bias.</param>");
+        writer.Line($"public static void {name}(long words, long scales, long bias, long x, long y, int rows, int flags)");
+        writer.Line("{");
+        writer.Line("    CudaAsm.Emit(");
+        writer.Line("        \"\"\"");
+        return new Frame(writer);
+    }
+
+    /// <summary>Declares registers, a line for each type and purpose.</summary>
+    public static void Declare(SourceWriter writer, string type, IEnumerable<string> names)
+    {
+        const int PerLine = 16;
+        string[] all = names.ToArray();
+        for (int first = 0; first < all.Length; first += PerLine)
+        {
+            writer.Line($".reg .{type} {string.Join(", ", all.Skip(first).Take(PerLine))};");
+        }
+    }
+
+    /// <summary>The constants of <see cref="Dequantise"/>.</summary>
+    public static void Constants(SourceWriter writer)
+    {
+        writer.Line(".reg .b32 magic, bias1032, sixteenth, minus72;");
+        writer.Line("mov.b32 magic, 0x64006400;      // 1024, twice");
+        writer.Line("mov.b32 bias1032, 0x64086408;   // 1024 + 8");
+        writer.Line("mov.b32 sixteenth, 0x2C002C00;  // 1 / 16");
+        writer.Line("mov.b32 minus72, 0xD480D480;    // -(1024 / 16 + 8)");
+    }
+
+    /// <summary>The eight weights of a word as four pairs of float16; the word is lost.</summary>
+    public static void Dequantise(SourceWriter writer, string word, string fragment)
+    {
+        writer.Line($"lop3.b32 {fragment}0, {word}, 0x000F000F, magic, 0xEA;");
+        writer.Line($"lop3.b32 {fragment}1, {word}, 0x00F000F0, magic, 0xEA;");
+        writer.Line($"shr.u32 {word}, {word}, 8;");
+        writer.Line($"lop3.b32 {fragment}2, {word}, 0x000F000F, magic, 0xEA;");
+        writer.Line($"lop3.b32 {fragment}3, {word}, 0x00F000F0, magic, 0xEA;");
+        writer.Line($"sub.rn.f16x2 {fragment}0, {fragment}0, bias1032;");
+        writer.Line($"fma.rn.f16x2 {fragment}1, {fragment}1, sixteenth, minus72;");
+        writer.Line($"sub.rn.f16x2 {fragment}2, {fragment}2, bias1032;");
+        writer.Line($"fma.rn.f16x2 {fragment}3, {fragment}3, sixteenth, minus72;");
+    }
+
+    /// <summary>Four multiplications: two fragments of outputs, two halves of each step's columns.</summary>
+    /// <param name="writer">Where to.</param>
+    /// <param name="sums">Prefix of eight sums.</param>
+    /// <param name="fragments">Prefix of the weights: then output 0 … 3 and pair 0 … 3.</param>
+    /// <param name="x">Prefix of four pairs of x.</param>
+    /// <param name="isFirst">Whether the sums start here.</param>
+    public static void Multiply(SourceWriter writer, string sums, string fragments, string x, bool isFirst)
+    {
+        for (int half = 0; half < 2; half++)
+        {
+            for (int fragment = 0; fragment < 2; fragment++)
+            {
+                int low = 2 * fragment, high = low + 1, first = 2 * half, second = first + 1;
+                string results = string.Join(", ", Enumerable.Range(4 * fragment, 4).Select(i => SourceWriter.Text($"{sums}{i}")));
+                string start = isFirst && half == 0 ? "zero, zero, zero, zero" : results;
+                writer.Line("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+                    + $"{{{results}}}, {{{fragments}{low}{first}, {fragments}{high}{first}, {fragments}{low}{second}, {fragments}{high}{second}}}, "
+                    + $"{{{x}{first}, {x}{second}}}, {{{start}}};");
+            }
+        }
+    }
+
+    /// <summary>The scales of four outputs as float32, from two registers of two.</summary>
+    public static void WidenScales(SourceWriter writer, string scales)
+    {
+        writer.Line($"mov.b32 {{half0, half1}}, {scales}0;");
+        writer.Line($"mov.b32 {{half2, half3}}, {scales}1;");
+        for (int i = 0; i < 4; i++)
+        {
+            writer.Line(SourceWriter.Text($"cvt.f32.f16 scale{i}, half{i};"));
+        }
+    }
+
+    /// <summary>Eight scaled sums added to the totals.</summary>
+    public static void AddScaled(SourceWriter writer, string totals, string sums)
+    {
+        for (int i = 0; i < 8; i++)
+        {
+            writer.Line(SourceWriter.Text($"fma.rn.f32 {totals}{i}, {sums}{i}, scale{i / 2}, {totals}{i};"));
+        }
+    }
+
+    /// <summary>Names from a prefix and numbers.</summary>
+    public static IEnumerable<string> Names(string prefix, int count) => Enumerable.Range(0, count).Select(i => SourceWriter.Text($"{prefix}{i}"));
+
+    /// <summary>The names of the weights of a warp's fragments: output 0 … 3, then pair 0 … 3.</summary>
+    public static IEnumerable<string> FragmentNames(string prefix) => Names(prefix, 4).SelectMany(row => Names(row, 4));
+
+    /// <summary>The scales' group of a run of chunks, given as an expression over the register <paramref name="run"/>.</summary>
+    public static void GroupOf(SourceWriter writer, GpuPlan plan, string group, string run, int runChunks, bool isRagged)
+    {
+        KernelPlan layer = plan.Layer;
+        if (layer.Groups == 1)
+        {
+            writer.Line($"mov.u32 {group}, 0;");
+            return;
+        }
+
+        int runsPerGroup = layer.GroupSteps / (runChunks * GpuPlan.ChunkSteps);
+        writer.Line(runsPerGroup == 1 ? $"mov.u32 {group}, {run};" : SourceWriter.Text($"div.u32 {group}, {run}, {runsPerGroup};"));
+        if (isRagged)
+        {
+            writer.Line(SourceWriter.Text($"min.u32 {group}, {group}, {layer.Groups - 1};"));
+        }
+    }
+
+    /// <summary>An open method.</summary>
+    internal readonly struct Frame(SourceWriter writer) : System.IDisposable
+    {
+        public void Dispose()
+        {
+            writer.Line("        \"\"\",");
+            writer.Line("        words, scales, bias, x, y, rows, flags);");
+            writer.Line("}");
+        }
+    }
+}
