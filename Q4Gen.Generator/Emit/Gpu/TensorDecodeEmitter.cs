@@ -256,7 +256,7 @@ internal static class TensorDecodeEmitter
         }
 
         writer.Line();
-        writer.Line("// It is of output warp / 2 of the quad, row 2 t + warp % 2.");
+        writer.Line("// It is of output warp / 2 of the quad, and of row 2 t, or 2 t + 1 where the warp is odd.");
         writer.Line("shr.u32 temp, warp, 1;");
         writer.Line("add.u32 output, output, temp;");
         writer.Line("and.b32 temp, warp, 1;");

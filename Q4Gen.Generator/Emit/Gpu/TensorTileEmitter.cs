@@ -93,13 +93,11 @@ internal static class TensorTileEmitter
 
         private void WriteRegisters()
         {
-            Declare(writer, "pred", ["isTile", "isCopied", "isColumn", "isStep", "isJoined", "isStored", "isHalf", "isBiased", "isQuad"]);
+            Declare(writer, "pred", ["isTile", "isCopied", "isRow", "isColumn", "isStep", "isJoined", "isStored", "isHalf", "isBiased", "isQuad"]);
             Declare(writer, "pred", Names("isFragment", tile.Fragments));
             Declare(writer, "b32", ["thread", "lane", "warp", "g", "t", "quad", "outputWarp", "rowWarp", "columnWarp", "panel", "firstRow", "row", "tile", "group", "output", "temp"]);
-            Declare(writer, "b32", ["readBase", "readAt", "readNext", "writeBase", "writeAt", "copiedTile", "column", "bytes"]);
-            Declare(writer, "b32", Names("copyBytes", tile.CopiesPerThread));
-            Declare(writer, "b64", ["xTile", "from", "address", "rowStride", "shift64"]);
-            Declare(writer, "b64", Names("source", tile.CopiesPerThread));
+            Declare(writer, "b32", ["readBase", "readAt", "readNext", "writeBase", "writeAt", "copyRow", "copiedTile", "column", "bytes"]);
+            Declare(writer, "b64", ["xTile", "from", "address", "rowStride"]);
             Declare(writer, "b64", Names("wordAddress", tile.Pairs).Concat(Names("scaleAddress", tile.Pairs)));
             for (int pair = 0; pair < tile.Pairs; pair++)
             {
@@ -196,15 +194,7 @@ internal static class TensorTileEmitter
             writer.Line("mad.lo.u32 writeBase, writeAt, 16, writeBase;");
             writer.Line("mad.wide.u32 xTile, column, 16, %3;");
             writer.Line($"mul.lo.u32 column, column, {PanelLayout.StepColumns};");
-            for (int i = 0; i < tile.CopiesPerThread; i++)
-            {
-                writer.Line($"add.u32 row, temp, {i * CopyRows};");
-                writer.Line("add.u32 row, row, firstRow;");
-                writer.Line("setp.lt.u32 isCopied, row, %5;");
-                writer.Line($"selp.b32 copyBytes{i}, 16, 0, isCopied;");
-                writer.Line("selp.b32 row, row, 0, isCopied;");
-                writer.Line($"mad.wide.u32 source{i}, row, {plan.PaddedColumns * 2}, xTile;");
-            }
+            writer.Line("add.u32 copyRow, temp, firstRow;");
         }
 
         private void WriteStart()
@@ -257,27 +247,30 @@ internal static class TensorTileEmitter
             if (_isRagged)
             {
                 writer.Line($"setp.lt.u32 isColumn, column, {plan.PaddedColumns};");
+                writer.Line($"add.u32 column, column, {tile.Columns};");
             }
 
             for (int i = 0; i < tile.CopiesPerThread; i++)
             {
-                string source = SourceWriter.Text($"source{i}"), bytes = SourceWriter.Text($"copyBytes{i}");
+                writer.Line($"add.u32 row, copyRow, {i * CopyRows};");
+                writer.Line("setp.lt.u32 isRow, row, %5;");
                 if (_isRagged)
                 {
-                    writer.Line($"selp.b32 bytes, {bytes}, 0, isColumn;");
-                    writer.Line($"selp.b64 from, {source}, %3, isColumn;");
-                    (source, bytes) = ("from", "bytes");
+                    writer.Line("and.pred isRow, isRow, isColumn;");
                 }
 
-                writer.Line($"cp.async.cg.shared.global [writeAt + {i * CopyRows * tile.RowBytes}], [{source}], 16, {bytes};");
-                writer.Line($"add.s64 source{i}, source{i}, {tile.RowBytes};");
+                writer.Line("selp.b32 bytes, 16, 0, isRow;");
+                writer.Line("selp.b32 row, row, 0, isRow;");
+                writer.Line($"mad.wide.u32 from, row, {plan.PaddedColumns * 2}, xTile;");
+                if (_isRagged)
+                {
+                    writer.Line("selp.b64 from, from, %3, isRow;");
+                }
+
+                writer.Line($"cp.async.cg.shared.global [writeAt + {i * CopyRows * tile.RowBytes}], [from], 16, bytes;");
             }
 
-            if (_isRagged)
-            {
-                writer.Line($"add.u32 column, column, {tile.Columns};");
-            }
-
+            writer.Line($"add.s64 xTile, xTile, {tile.RowBytes};");
             writer.Line("add.u32 copiedTile, copiedTile, 1;");
             writer.Line($"add.u32 writeAt, writeAt, {tile.TileBytes};");
             writer.Line($"sub.u32 temp, writeAt, writeBase;");
