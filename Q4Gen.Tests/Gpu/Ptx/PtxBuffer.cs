@@ -1,0 +1,130 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Q4Gen.Tests.Gpu.Ptx;
+
+/// <summary>A buffer of global memory, and which threads have read and written what in the current run.</summary>
+internal sealed class PtxBuffer(string name, byte[] data, PtxBufferUse use)
+{
+    private const long Nobody = 0;
+    private const long SeveralThreads = -1;
+
+    private readonly bool[]? _written = use.HasFlag(PtxBufferUse.Unwritten) ? new bool[data.Length] : null;
+    private int _shift;
+    private Access[] _writers = [];
+    private Access[] _readers = [];
+    private long _bytesRead;
+    private long _bytesWritten;
+
+    public string Name => name;
+
+    public PtxBufferUse Use => use;
+
+    /// <summary>The bytes that all runs have read, as often as they were read.</summary>
+    public long BytesRead => _bytesRead;
+
+    public long BytesWritten => _bytesWritten;
+
+    public ReadOnlySpan<byte> Bytes => data;
+
+    public T[] Read<T>()
+        where T : unmanaged
+    {
+        int unwritten = _written is null ? -1 : Array.IndexOf(_written, false);
+        return unwritten < 0
+            ? MemoryMarshal.Cast<byte, T>(data).ToArray()
+            : throw new PtxException($"Byte {unwritten} of buffer '{name}' ({data.Length} bytes) has not been written.");
+    }
+
+    public void BeginRun(int granule)
+    {
+        _shift = BitOperations.Log2((uint)granule);
+        int entries = use.HasFlag(PtxBufferUse.ReadOnly) ? 0 : (data.Length >> _shift) + 1;
+        _writers = new Access[entries];
+        _readers = new Access[entries];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ref byte At(long offset) => ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(data), (nint)offset);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void CheckRange(long offset, int bytes, string verb)
+    {
+        if ((ulong)offset > (ulong)data.Length || offset + bytes > data.Length)
+        {
+            throw new PtxFault($"{verb} {bytes} bytes at offset {offset} of buffer '{name}' ({data.Length} bytes)");
+        }
+
+        if ((offset & (bytes - 1)) != 0)
+        {
+            throw new PtxFault($"{verb} {bytes} bytes at offset {offset} of buffer '{name}', which is not aligned to {bytes}");
+        }
+    }
+
+    public void NoteRead(long offset, int bytes, PtxWarp warp, int lane)
+    {
+        warp.CountRead(this, bytes);
+        if (_readers.Length == 0)
+        {
+            return;
+        }
+
+        long thread = warp.GlobalThread(lane);
+        for (long granule = offset >> _shift; granule <= (offset + bytes - 1) >> _shift; granule++)
+        {
+            var writer = _writers[granule];
+            if (!IsOrdered(writer, thread, warp))
+            {
+                throw new PtxFault($"reads offset {granule << _shift} of buffer '{name}', which another thread writes in the same run");
+            }
+
+            ref var reader = ref _readers[granule];
+            bool isOther = reader.Thread != Nobody && reader.Thread != thread && !IsOrdered(reader, thread, warp);
+            reader = new(isOther ? SeveralThreads : thread, warp.Block.Index, warp.Block.Epoch);
+        }
+
+        if (_written is not null && _written.AsSpan((int)offset, bytes).Contains(false))
+        {
+            throw new PtxFault($"reads {bytes} bytes at offset {offset} of buffer '{name}', which have not been written");
+        }
+    }
+
+    public void NoteWrite(long offset, int bytes, PtxWarp warp, int lane)
+    {
+        if (use.HasFlag(PtxBufferUse.ReadOnly))
+        {
+            throw new PtxFault($"writes {bytes} bytes at offset {offset} of buffer '{name}', which is only to be read");
+        }
+
+        warp.CountWritten(this, bytes);
+        long thread = warp.GlobalThread(lane);
+        for (long granule = offset >> _shift; granule <= (offset + bytes - 1) >> _shift; granule++)
+        {
+            ref var writer = ref _writers[granule];
+            if (writer.Thread != Nobody && (use.HasFlag(PtxBufferUse.WriteOnce) || !IsOrdered(writer, thread, warp)))
+            {
+                throw new PtxFault($"writes offset {granule << _shift} of buffer '{name}', which has been written in this run before");
+            }
+
+            if (!IsOrdered(_readers[granule], thread, warp))
+            {
+                throw new PtxFault($"writes offset {granule << _shift} of buffer '{name}', which another thread reads in the same run");
+            }
+
+            writer = new(thread, warp.Block.Index, warp.Block.Epoch);
+        }
+
+        _written?.AsSpan((int)offset, bytes).Fill(true);
+    }
+
+    public void CountRead(long bytes) => Interlocked.Add(ref _bytesRead, bytes);
+
+    public void CountWritten(long bytes) => Interlocked.Add(ref _bytesWritten, bytes);
+
+    /// <summary>Whether an access has happened before what the thread does now: its own, or one before the block's last barrier.</summary>
+    private static bool IsOrdered(Access access, long thread, PtxWarp warp) =>
+        access.Thread == Nobody || access.Thread == thread || (access.Block == warp.Block.Index && access.Epoch < warp.Block.Epoch);
+
+    private readonly record struct Access(long Thread, long Block, int Epoch);
+}

@@ -1,0 +1,225 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Q4Gen.Tests.Gpu.Ptx;
+
+/// <summary>A shared variable, by its offset from the beginning of shared memory.</summary>
+internal sealed record PtxSharedVariable(string Name, int Offset, int Bytes);
+
+/// <summary>
+/// The shared memory of one block, and for each granule (the program's narrowest access) who wrote and who read it last, and when.
+/// Time is counted in the block's barriers, and within a warp in the warp's own ones: two accesses, one of them a write, by
+/// different threads must have a barrier between them.
+/// </summary>
+internal sealed class SharedMemory
+{
+    /// <summary>The address of the first byte. It is not 0, so that a lost address is noticed.</summary>
+    public const uint Base = 1024;
+
+    /// <summary>Where shared memory begins among the generic addresses.</summary>
+    public const ulong GenericWindow = 0x7E00_0000_0000_0000;
+
+    private const ushort Nobody = 0xFFFE;
+    private const ushort SeveralWarps = 0xFFFF;
+
+    /// <summary>With this bit, a number means a warp, several of whose threads have read, and otherwise a thread.</summary>
+    private const ushort WholeWarp = 0x8000;
+
+    private readonly byte[] _bytes;
+    private readonly Granule[] _granules;
+    private readonly Granule[] _fresh;
+    private readonly int _shift;
+    private readonly PtxSharedVariable[] _variables;
+
+    public SharedMemory(PtxSharedVariable[] variables, int granule)
+    {
+        _variables = variables;
+        _shift = BitOperations.Log2((uint)granule);
+        int bytes = variables.Length == 0 ? 0 : variables.Max(variable => variable.Offset + variable.Bytes);
+        _bytes = new byte[bytes];
+        _fresh = new Granule[((bytes + granule - 1) >> _shift) + 1];
+        _fresh.AsSpan().Fill(new() { State = State.Outside, Reader = Nobody });
+        foreach (var variable in variables)
+        {
+            int first = (variable.Offset + granule - 1) >> _shift;
+            int end = (variable.Offset + variable.Bytes) >> _shift;
+            if (first < end)
+            {
+                _fresh.AsSpan(first, end - first).Fill(new() { State = State.Unwritten, Reader = Nobody });
+            }
+        }
+
+        _granules = new Granule[_fresh.Length];
+    }
+
+    private enum State : byte
+    {
+        /// <summary>Part of no variable.</summary>
+        Outside,
+        Unwritten,
+
+        /// <summary>The target of an asynchronous copy that nobody has waited for.</summary>
+        Pending,
+        Written,
+    }
+
+    /// <summary>Forgets everything, for the next block.</summary>
+    public void Reset() => _fresh.CopyTo(_granules, 0);
+
+    /// <summary>A thread reads.</summary>
+    public ref byte Load(PtxWarp warp, int lane, ulong address, int bytes) => ref Load(warp, warp.Thread(lane), address, bytes);
+
+    /// <summary>A warp reads together: no thread of it may have written the bytes just before.</summary>
+    public ref byte LoadForWarp(PtxWarp warp, ulong address, int bytes) => ref Load(warp, (ushort)(WholeWarp | warp.Index), address, bytes);
+
+    /// <summary>A thread writes.</summary>
+    public ref byte Store(PtxWarp warp, int lane, ulong address, int bytes) =>
+        ref Write(warp, warp.Thread(lane), address, bytes, State.Written);
+
+    /// <summary>A thread begins to copy to an address.</summary>
+    public void BeginCopy(PtxWarp warp, int lane, ulong address, int bytes) =>
+        Write(warp, warp.Thread(lane), address, bytes, State.Pending);
+
+    /// <summary>The thread waits for the copy: the bytes are as if it wrote them now.</summary>
+    public ref byte EndCopy(PtxWarp warp, int lane, ulong address, int bytes)
+    {
+        long offset = (long)address - Base;
+        for (long granule = offset >> _shift; granule <= (offset + bytes - 1) >> _shift; granule++)
+        {
+            _granules[granule].Wrote(warp, warp.Thread(lane), State.Written);
+        }
+
+        return ref _bytes[offset];
+    }
+
+    private ref byte Load(PtxWarp warp, ushort who, ulong address, int bytes)
+    {
+        long offset = Check(address, bytes, "reads");
+        for (long index = offset >> _shift; index <= (offset + bytes - 1) >> _shift; index++)
+        {
+            ref var granule = ref _granules[index];
+            if (granule.State != State.Written)
+            {
+                throw new PtxFault(granule.State switch
+                {
+                    State.Outside => $"reads {bytes} bytes {Place(offset)}, outside of it",
+                    State.Pending => $"reads {bytes} bytes {Place(offset)}, to which cp.async still copies: nobody has waited for it",
+                    _ => $"reads {bytes} bytes {Place(offset)}, which have not been written",
+                });
+            }
+
+            if (granule.Writer != who && !granule.WroteBefore(warp))
+            {
+                throw new PtxFault(
+                    $"reads {bytes} bytes {Place(offset)}, which thread {granule.Writer} has written without a barrier since");
+            }
+
+            granule.Read(warp, who);
+        }
+
+        return ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_bytes), (nint)offset);
+    }
+
+    private ref byte Write(PtxWarp warp, ushort who, ulong address, int bytes, State state)
+    {
+        long offset = Check(address, bytes, "writes");
+        for (long index = offset >> _shift; index <= (offset + bytes - 1) >> _shift; index++)
+        {
+            ref var granule = ref _granules[index];
+            if (granule.State is State.Outside or State.Pending)
+            {
+                throw new PtxFault(granule.State == State.Outside
+                    ? $"writes {bytes} bytes {Place(offset)}, outside of it"
+                    : $"writes {bytes} bytes {Place(offset)}, to which cp.async still copies: nobody has waited for it");
+            }
+
+            if (granule.State == State.Written && granule.Writer != who && !granule.WroteBefore(warp))
+            {
+                throw new PtxFault(
+                    $"writes {bytes} bytes {Place(offset)}, which thread {granule.Writer} has written without a barrier since");
+            }
+
+            if (granule.Reader != Nobody && granule.Reader != who && !granule.WasReadBefore(warp))
+            {
+                throw new PtxFault($"writes {bytes} bytes {Place(offset)}, which {Reader(granule.Reader)} read without a barrier since");
+            }
+
+            granule.Wrote(warp, who, state);
+        }
+
+        return ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_bytes), (nint)offset);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private long Check(ulong address, int bytes, string verb)
+    {
+        long offset = (long)address - Base;
+        if ((ulong)offset >= (ulong)_bytes.Length || offset + bytes > _bytes.Length)
+        {
+            throw new PtxFault($"{verb} {bytes} bytes {Place(offset)}, outside of it");
+        }
+
+        return (address & (uint)(bytes - 1)) == 0
+            ? offset
+            : throw new PtxFault($"{verb} {bytes} bytes {Place(offset)}, which is not aligned to {bytes} (address {address})");
+    }
+
+    private static string Reader(ushort who) => who switch
+    {
+        SeveralWarps => "several warps have",
+        _ => (who & WholeWarp) != 0 ? $"warp {who & ~WholeWarp} has" : $"thread {who} has",
+    };
+
+    /// <summary>An address for people: the offset in the variable that contains it, or else in the one that it is nearest to.</summary>
+    private string Place(long offset)
+    {
+        if (_variables.Length == 0)
+        {
+            return $"at shared address {offset + Base}, but there are no shared variables";
+        }
+
+        var nearest = _variables.MinBy(variable => Math.Max(variable.Offset - offset, offset - (variable.Offset + variable.Bytes - 1)))!;
+        return $"at offset {offset - nearest.Offset} of shared '{nearest.Name}' ({nearest.Bytes} bytes)";
+    }
+
+    private struct Granule
+    {
+        public State State;
+        public ushort Writer;
+        public ushort Reader;
+        private int _writeEpoch;
+        private int _writeWarpEpoch;
+        private int _readEpoch;
+        private int _readWarpEpoch;
+
+        public readonly bool WroteBefore(PtxWarp warp) =>
+            _writeEpoch < warp.Block.Epoch || (Writer / Lane.Count == warp.Index && _writeWarpEpoch < warp.Epoch);
+
+        public readonly bool WasReadBefore(PtxWarp warp) =>
+            _readEpoch < warp.Block.Epoch || (IsOf(Reader, warp) && _readWarpEpoch < warp.Epoch);
+
+        public void Wrote(PtxWarp warp, ushort who, State state)
+        {
+            State = state;
+            Writer = who;
+            _writeEpoch = warp.Block.Epoch;
+            _writeWarpEpoch = warp.Epoch;
+        }
+
+        public void Read(PtxWarp warp, ushort who)
+        {
+            if (Reader != who && Reader != Nobody && !WasReadBefore(warp))
+            {
+                who = IsOf(Reader, warp) ? (ushort)(WholeWarp | warp.Index) : SeveralWarps;
+            }
+
+            Reader = who;
+            _readEpoch = warp.Block.Epoch;
+            _readWarpEpoch = warp.Epoch;
+        }
+
+        private static bool IsOf(ushort who, PtxWarp warp) =>
+            who < Nobody && ((who & WholeWarp) != 0 ? who & ~WholeWarp : who / Lane.Count) == warp.Index;
+    }
+}
