@@ -191,8 +191,8 @@ internal sealed partial class PtxDecoder
     private int AddressConstant(PtxVariable variable, long offset) => variable switch
     {
         { IsDynamic: true } => _builder.Constant(PtxConstantKind.DynamicShared, (ulong)offset),
-        { Space: PtxSpace.Shared } => _builder.Constant(PtxConstantKind.Literal, (ulong)(SharedMemory.Base + variable.Offset + offset)),
-        { Space: PtxSpace.Local } => _builder.Constant(PtxConstantKind.Literal, (ulong)(LocalMemory.Base + variable.Offset + offset)),
+        { Space: PtxSpace.Shared } => _builder.Constant(PtxConstantKind.Literal, (ulong)(PtxSharedMemory.Base + variable.Offset + offset)),
+        { Space: PtxSpace.Local } => _builder.Constant(PtxConstantKind.Literal, (ulong)(PtxLocalMemory.Base + variable.Offset + offset)),
         _ => throw Error($"takes the address of '{variable.Name}', which is not supported"),
     };
 

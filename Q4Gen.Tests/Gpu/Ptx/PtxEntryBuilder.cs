@@ -141,10 +141,13 @@ internal sealed class PtxEntryBuilder(string name)
 
     private static int Align(int offset, int alignment) => (offset + alignment - 1) / alignment * alignment;
 
-    /// <summary>The next offset with this alignment, and with no better one.</summary>
+    /// <summary>
+    /// The next offset with this alignment, and with no better one, except for the first variable: shared memory as a whole is
+    /// well aligned on a GPU, too.
+    /// </summary>
     private static int Place(int end, int alignment)
     {
         int offset = Align(end, alignment);
-        return offset % (2 * alignment) == 0 ? offset + alignment : offset;
+        return offset > 0 && offset % (2 * alignment) == 0 ? offset + alignment : offset;
     }
 }
