@@ -273,16 +273,12 @@ internal static class Linear4Bit_68x40_g32_mma_batch
                 mov.b32 word013, 0x88888888;
                 @isStep ld.global.nc.v4.b32 {word010, word011, word012, word013}, [wordAddress0 + 256];
                 mad.lo.u32 temp, tile, 4, columnWarp;
-                mul.lo.u32 temp, temp, 2;
-                add.u32 temp, temp, 0;
-                mov.u32 group, temp;
+                mad.lo.u32 group, temp, 2, 0;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress0;
                 @isTile ld.global.nc.v2.b32 {packed000, packed001}, [address];
                 mad.lo.u32 temp, tile, 4, columnWarp;
-                mul.lo.u32 temp, temp, 2;
-                add.u32 temp, temp, 1;
-                mov.u32 group, temp;
+                mad.lo.u32 group, temp, 2, 1;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress0;
                 @isTile ld.global.nc.v2.b32 {packed010, packed011}, [address];
@@ -460,9 +456,7 @@ internal static class Linear4Bit_68x40_g32_mma_batch
                 fma.rn.f32 total037, sum037, scale3, total037;
                 SCALED0_0_3:
                 mad.lo.u32 temp, tile, 4, columnWarp;
-                mul.lo.u32 temp, temp, 2;
-                add.u32 temp, temp, 0;
-                mov.u32 group, temp;
+                mad.lo.u32 group, temp, 2, 0;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress0;
                 @isTile ld.global.nc.v2.b32 {packed000, packed001}, [address];
@@ -588,9 +582,7 @@ internal static class Linear4Bit_68x40_g32_mma_batch
                 fma.rn.f32 total037, sum037, scale3, total037;
                 SCALED1_0_3:
                 mad.lo.u32 temp, tile, 4, columnWarp;
-                mul.lo.u32 temp, temp, 2;
-                add.u32 temp, temp, 1;
-                mov.u32 group, temp;
+                mad.lo.u32 group, temp, 2, 1;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress0;
                 @isTile ld.global.nc.v2.b32 {packed010, packed011}, [address];

@@ -38,7 +38,7 @@ internal static class Linear4Bit_68x40_g32_mma_decode
             """
             {
                 .reg .pred isUnit, isRow, isStored, isHalf, isBiased, isStep, isRowStep;
-                .reg .b32 thread, lane, warp, g, t, quad, panel, row, unit, group, output, part, temp;
+                .reg .b32 thread, lane, warp, g, t, quad, panel, row, unit, step, group, output, part, temp;
                 .reg .b64 wordAddress, scaleAddress, xAddress, address;
                 .reg .b32 word00, word01, word02, word03, x00, x01, x02, x03;
                 .reg .b32 word10, word11, word12, word13, x10, x11, x12, x13;
@@ -98,26 +98,11 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 mov.f32 total5, zero;
                 mov.f32 total6, zero;
                 mov.f32 total7, zero;
-                mov.b32 x00, 0;
-                mov.b32 x01, 0;
-                mov.b32 x02, 0;
-                mov.b32 x03, 0;
-                mov.b32 x10, 0;
-                mov.b32 x11, 0;
-                mov.b32 x12, 0;
-                mov.b32 x13, 0;
-                mov.b32 x20, 0;
-                mov.b32 x21, 0;
-                mov.b32 x22, 0;
-                mov.b32 x23, 0;
-                mov.b32 x30, 0;
-                mov.b32 x31, 0;
-                mov.b32 x32, 0;
-                mov.b32 x33, 0;
+                mad.lo.u32 step, warp, 16, t;
                 mov.u32 unit, warp;
                 setp.lt.u32 isUnit, unit, 1;
-                mad.lo.u32 temp, unit, 16, t;
-                setp.lt.s32 isStep, temp, 9;
+                // Behind the last step weights and x are zero.
+                setp.lt.s32 isStep, step, 9;
                 and.pred isRowStep, isStep, isRow;
                 mov.b32 word00, 0x88888888;
                 mov.b32 word01, 0x88888888;
@@ -129,8 +114,7 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 mov.b32 x03, 0;
                 @isStep ld.global.nc.v4.b32 {word00, word01, word02, word03}, [wordAddress + 0];
                 @isRowStep ld.global.nc.v4.b32 {x00, x01, x02, x03}, [xAddress + 0];
-                mad.lo.u32 temp, unit, 16, t;
-                setp.lt.s32 isStep, temp, 5;
+                setp.lt.s32 isStep, step, 5;
                 and.pred isRowStep, isStep, isRow;
                 mov.b32 word10, 0x88888888;
                 mov.b32 word11, 0x88888888;
@@ -142,8 +126,7 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 mov.b32 x13, 0;
                 @isStep ld.global.nc.v4.b32 {word10, word11, word12, word13}, [wordAddress + 256];
                 @isRowStep ld.global.nc.v4.b32 {x10, x11, x12, x13}, [xAddress + 64];
-                mad.lo.u32 temp, unit, 16, t;
-                setp.lt.s32 isStep, temp, 1;
+                setp.lt.s32 isStep, step, 1;
                 and.pred isRowStep, isStep, isRow;
                 mov.b32 word20, 0x88888888;
                 mov.b32 word21, 0x88888888;
@@ -155,8 +138,7 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 mov.b32 x23, 0;
                 @isStep ld.global.nc.v4.b32 {word20, word21, word22, word23}, [wordAddress + 512];
                 @isRowStep ld.global.nc.v4.b32 {x20, x21, x22, x23}, [xAddress + 128];
-                mad.lo.u32 temp, unit, 16, t;
-                setp.lt.s32 isStep, temp, 0;
+                setp.lt.s32 isStep, step, 0;
                 and.pred isRowStep, isStep, isRow;
                 mov.b32 word30, 0x88888888;
                 mov.b32 word31, 0x88888888;
@@ -168,23 +150,19 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 mov.b32 x33, 0;
                 @isStep ld.global.nc.v4.b32 {word30, word31, word32, word33}, [wordAddress + 768];
                 @isRowStep ld.global.nc.v4.b32 {x30, x31, x32, x33}, [xAddress + 192];
-                mad.lo.u32 temp, unit, 4, 0;
-                mov.u32 group, temp;
+                mad.lo.u32 group, unit, 4, 0;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress;
                 @isUnit ld.global.nc.v2.b32 {packed00, packed01}, [address];
-                mad.lo.u32 temp, unit, 4, 1;
-                mov.u32 group, temp;
+                mad.lo.u32 group, unit, 4, 1;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress;
                 @isUnit ld.global.nc.v2.b32 {packed10, packed11}, [address];
-                mad.lo.u32 temp, unit, 4, 2;
-                mov.u32 group, temp;
+                mad.lo.u32 group, unit, 4, 2;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress;
                 @isUnit ld.global.nc.v2.b32 {packed20, packed21}, [address];
-                mad.lo.u32 temp, unit, 4, 3;
-                mov.u32 group, temp;
+                mad.lo.u32 group, unit, 4, 3;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress;
                 @isUnit ld.global.nc.v2.b32 {packed30, packed31}, [address];
@@ -192,6 +170,7 @@ internal static class Linear4Bit_68x40_g32_mma_decode
 
                 UNIT:
                 add.u32 unit, unit, 8;
+                add.u32 step, step, 128;
                 setp.lt.u32 isUnit, unit, 1;
                 add.s64 wordAddress, wordAddress, 8192;
                 add.s64 xAddress, xAddress, 2048;
@@ -237,8 +216,8 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {sum4, sum5, sum6, sum7}, {w20, w30, w21, w31}, {x00, x01}, {zero, zero, zero, zero};
                 mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {sum0, sum1, sum2, sum3}, {w02, w12, w03, w13}, {x02, x03}, {sum0, sum1, sum2, sum3};
                 mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {sum4, sum5, sum6, sum7}, {w22, w32, w23, w33}, {x02, x03}, {sum4, sum5, sum6, sum7};
-                mad.lo.u32 temp, unit, 16, t;
-                setp.lt.s32 isStep, temp, 9;
+                // Behind the last step weights and x are zero.
+                setp.lt.s32 isStep, step, 9;
                 and.pred isRowStep, isStep, isRow;
                 mov.b32 word00, 0x88888888;
                 mov.b32 word01, 0x88888888;
@@ -264,8 +243,7 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 fma.rn.f32 total5, sum5, scale2, total5;
                 fma.rn.f32 total6, sum6, scale3, total6;
                 fma.rn.f32 total7, sum7, scale3, total7;
-                mad.lo.u32 temp, unit, 4, 0;
-                mov.u32 group, temp;
+                mad.lo.u32 group, unit, 4, 0;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress;
                 @isUnit ld.global.nc.v2.b32 {packed00, packed01}, [address];
@@ -311,8 +289,7 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {sum4, sum5, sum6, sum7}, {w20, w30, w21, w31}, {x10, x11}, {zero, zero, zero, zero};
                 mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {sum0, sum1, sum2, sum3}, {w02, w12, w03, w13}, {x12, x13}, {sum0, sum1, sum2, sum3};
                 mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {sum4, sum5, sum6, sum7}, {w22, w32, w23, w33}, {x12, x13}, {sum4, sum5, sum6, sum7};
-                mad.lo.u32 temp, unit, 16, t;
-                setp.lt.s32 isStep, temp, 5;
+                setp.lt.s32 isStep, step, 5;
                 and.pred isRowStep, isStep, isRow;
                 mov.b32 word10, 0x88888888;
                 mov.b32 word11, 0x88888888;
@@ -338,8 +315,7 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 fma.rn.f32 total5, sum5, scale2, total5;
                 fma.rn.f32 total6, sum6, scale3, total6;
                 fma.rn.f32 total7, sum7, scale3, total7;
-                mad.lo.u32 temp, unit, 4, 1;
-                mov.u32 group, temp;
+                mad.lo.u32 group, unit, 4, 1;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress;
                 @isUnit ld.global.nc.v2.b32 {packed10, packed11}, [address];
@@ -385,8 +361,7 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {sum4, sum5, sum6, sum7}, {w20, w30, w21, w31}, {x20, x21}, {zero, zero, zero, zero};
                 mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {sum0, sum1, sum2, sum3}, {w02, w12, w03, w13}, {x22, x23}, {sum0, sum1, sum2, sum3};
                 mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {sum4, sum5, sum6, sum7}, {w22, w32, w23, w33}, {x22, x23}, {sum4, sum5, sum6, sum7};
-                mad.lo.u32 temp, unit, 16, t;
-                setp.lt.s32 isStep, temp, 1;
+                setp.lt.s32 isStep, step, 1;
                 and.pred isRowStep, isStep, isRow;
                 mov.b32 word20, 0x88888888;
                 mov.b32 word21, 0x88888888;
@@ -412,8 +387,7 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 fma.rn.f32 total5, sum5, scale2, total5;
                 fma.rn.f32 total6, sum6, scale3, total6;
                 fma.rn.f32 total7, sum7, scale3, total7;
-                mad.lo.u32 temp, unit, 4, 2;
-                mov.u32 group, temp;
+                mad.lo.u32 group, unit, 4, 2;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress;
                 @isUnit ld.global.nc.v2.b32 {packed20, packed21}, [address];
@@ -459,8 +433,7 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {sum4, sum5, sum6, sum7}, {w20, w30, w21, w31}, {x30, x31}, {zero, zero, zero, zero};
                 mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {sum0, sum1, sum2, sum3}, {w02, w12, w03, w13}, {x32, x33}, {sum0, sum1, sum2, sum3};
                 mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {sum4, sum5, sum6, sum7}, {w22, w32, w23, w33}, {x32, x33}, {sum4, sum5, sum6, sum7};
-                mad.lo.u32 temp, unit, 16, t;
-                setp.lt.s32 isStep, temp, 0;
+                setp.lt.s32 isStep, step, 0;
                 and.pred isRowStep, isStep, isRow;
                 mov.b32 word30, 0x88888888;
                 mov.b32 word31, 0x88888888;
@@ -486,8 +459,7 @@ internal static class Linear4Bit_68x40_g32_mma_decode
                 fma.rn.f32 total5, sum5, scale2, total5;
                 fma.rn.f32 total6, sum6, scale3, total6;
                 fma.rn.f32 total7, sum7, scale3, total7;
-                mad.lo.u32 temp, unit, 4, 3;
-                mov.u32 group, temp;
+                mad.lo.u32 group, unit, 4, 3;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress;
                 @isUnit ld.global.nc.v2.b32 {packed30, packed31}, [address];

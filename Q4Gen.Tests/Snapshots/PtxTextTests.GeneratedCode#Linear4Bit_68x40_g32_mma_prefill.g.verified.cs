@@ -322,16 +322,12 @@ internal static class Linear4Bit_68x40_g32_mma_prefill
                 mov.b32 word013, 0x88888888;
                 @isStep ld.global.nc.v4.b32 {word010, word011, word012, word013}, [wordAddress0 + 256];
                 mad.lo.u32 temp, tile, 1, columnWarp;
-                mul.lo.u32 temp, temp, 2;
-                add.u32 temp, temp, 0;
-                mov.u32 group, temp;
+                mad.lo.u32 group, temp, 2, 0;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress0;
                 @isTile ld.global.nc.v2.b32 {packed000, packed001}, [address];
                 mad.lo.u32 temp, tile, 1, columnWarp;
-                mul.lo.u32 temp, temp, 2;
-                add.u32 temp, temp, 1;
-                mov.u32 group, temp;
+                mad.lo.u32 group, temp, 2, 1;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress0;
                 @isTile ld.global.nc.v2.b32 {packed010, packed011}, [address];
@@ -352,16 +348,12 @@ internal static class Linear4Bit_68x40_g32_mma_prefill
                 mov.b32 word113, 0x88888888;
                 @isStep ld.global.nc.v4.b32 {word110, word111, word112, word113}, [wordAddress1 + 256];
                 mad.lo.u32 temp, tile, 1, columnWarp;
-                mul.lo.u32 temp, temp, 2;
-                add.u32 temp, temp, 0;
-                mov.u32 group, temp;
+                mad.lo.u32 group, temp, 2, 0;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress1;
                 @isTile ld.global.nc.v2.b32 {packed100, packed101}, [address];
                 mad.lo.u32 temp, tile, 1, columnWarp;
-                mul.lo.u32 temp, temp, 2;
-                add.u32 temp, temp, 1;
-                mov.u32 group, temp;
+                mad.lo.u32 group, temp, 2, 1;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress1;
                 @isTile ld.global.nc.v2.b32 {packed110, packed111}, [address];
@@ -600,9 +592,7 @@ internal static class Linear4Bit_68x40_g32_mma_prefill
                 fma.rn.f32 total037, sum037, scale3, total037;
                 SCALED0_0_3:
                 mad.lo.u32 temp, tile, 1, columnWarp;
-                mul.lo.u32 temp, temp, 2;
-                add.u32 temp, temp, 0;
-                mov.u32 group, temp;
+                mad.lo.u32 group, temp, 2, 0;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress0;
                 @isTile ld.global.nc.v2.b32 {packed000, packed001}, [address];
@@ -653,9 +643,7 @@ internal static class Linear4Bit_68x40_g32_mma_prefill
                 fma.rn.f32 total137, sum137, scale3, total137;
                 SCALED0_1_3:
                 mad.lo.u32 temp, tile, 1, columnWarp;
-                mul.lo.u32 temp, temp, 2;
-                add.u32 temp, temp, 0;
-                mov.u32 group, temp;
+                mad.lo.u32 group, temp, 2, 0;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress1;
                 @isTile ld.global.nc.v2.b32 {packed100, packed101}, [address];
@@ -841,9 +829,7 @@ internal static class Linear4Bit_68x40_g32_mma_prefill
                 fma.rn.f32 total037, sum037, scale3, total037;
                 SCALED1_0_3:
                 mad.lo.u32 temp, tile, 1, columnWarp;
-                mul.lo.u32 temp, temp, 2;
-                add.u32 temp, temp, 1;
-                mov.u32 group, temp;
+                mad.lo.u32 group, temp, 2, 1;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress0;
                 @isTile ld.global.nc.v2.b32 {packed010, packed011}, [address];
@@ -894,9 +880,7 @@ internal static class Linear4Bit_68x40_g32_mma_prefill
                 fma.rn.f32 total137, sum137, scale3, total137;
                 SCALED1_1_3:
                 mad.lo.u32 temp, tile, 1, columnWarp;
-                mul.lo.u32 temp, temp, 2;
-                add.u32 temp, temp, 1;
-                mov.u32 group, temp;
+                mad.lo.u32 group, temp, 2, 1;
                 min.u32 group, group, 2;
                 mad.wide.u32 address, group, 32, scaleAddress1;
                 @isTile ld.global.nc.v2.b32 {packed110, packed111}, [address];
