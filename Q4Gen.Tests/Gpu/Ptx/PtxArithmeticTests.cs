@@ -50,7 +50,7 @@ public class PtxArithmeticTests
         PtxSnippet.Check("mul.hi.u32 d, a, b;", (a, b, _) => (uint)((ulong)a * b >> 32));
         PtxSnippet.Check("mul.hi.s32 d, a, b;", (a, b, _) => (uint)((long)(int)a * (int)b >> 32));
         PtxSnippet.Check("mul.wide.s32 l0, a, b; mov.b64 {_, d}, l0;", (a, b, _) => (uint)((long)(int)a * (int)b >> 32));
-        PtxSnippet.Check("mul.hi.u64 l2, l1, l0; cvt.u32.u64 d, l2;".Insert(0, "mov.b64 l0, {a, b}; mov.b64 l1, {b, c};"),
+        PtxSnippet.Check("mov.b64 l0, {a, b}; mov.b64 l1, {b, c}; mul.hi.u64 l2, l1, l0; cvt.u32.u64 d, l2;",
             (a, b, c) => (uint)Math.BigMul((ulong)b << 32 | a, (ulong)c << 32 | b, out _));
         PtxSnippet.Check("mad.lo.u32 d, a, b, c;", (a, b, c) => (a * b) + c);
         PtxSnippet.Check("cvt.u64.u32 l0, c; mad.wide.u32 l1, a, b, l0; cvt.u32.u64 d, l1;", (a, b, c) => (a * b) + c);
@@ -125,8 +125,7 @@ public class PtxArithmeticTests
         Single("cvt.f64.f32 g0, f0; cvt.f64.f32 g1, f1; mul.f64 g0, g0, g1; cvt.rn.f32.f64 f3, g0;", (a, b, _) => (float)((double)a * b));
         Single("mov.f32 f4, 0f7FC00000; min.f32 f3, f0, f4;", (a, _, _) => a);
         PtxSnippet.Check(
-            "mul.ftz.f32 f3, a, b; mov.b32 d, f3;".Replace("mul.ftz.f32 f3, a, b", "mov.b32 f0, a; mul.ftz.f32 f3, f0, 0f3F800000"),
-            (a, _, _) => a, word => word & 0x80000000);
+            "mov.b32 f0, a; mul.ftz.f32 f3, f0, 0f3F800000; mov.b32 d, f3;", (a, _, _) => a & 0x80000000, word => word & 0x807FFFFF);
         Assert.Equal(0x80000000, PtxSnippet.Run("mov.f32 f0, 0f80000001; add.ftz.f32 f0, f0, 0f80000000; mov.b32 d, f0; st.global.b32 [out_at], d;", [], 1)[0]);
     }
 

@@ -9,6 +9,7 @@ internal sealed class PtxBuffer(string name, byte[] data, PtxBufferUse use)
 {
     private const long Nobody = 0;
     private const long SeveralThreads = -1;
+    private const long SeveralBlocks = -1;
 
     private readonly bool[]? _written = use.HasFlag(PtxBufferUse.Unwritten) ? new bool[data.Length] : null;
     private int _shift;
@@ -58,12 +59,12 @@ internal sealed class PtxBuffer(string name, byte[] data, PtxBufferUse use)
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void NoteRead(long offset, int bytes, PtxWarp warp, int lane)
+    public void NoteRead(long offset, int bytes, PtxWarp warp, int lane, bool isUnchanging)
     {
         warp.CountRead(this, bytes);
         if (_readers.Length != 0)
         {
-            NoteReadOfWritable(offset, bytes, warp, lane);
+            NoteReadOfWritable(offset, bytes, warp, lane, isUnchanging);
         }
     }
 
@@ -96,20 +97,26 @@ internal sealed class PtxBuffer(string name, byte[] data, PtxBufferUse use)
         _written?.AsSpan((int)offset, bytes).Fill(true);
     }
 
-    private void NoteReadOfWritable(long offset, int bytes, PtxWarp warp, int lane)
+    private void NoteReadOfWritable(long offset, int bytes, PtxWarp warp, int lane, bool isUnchanging)
     {
         long thread = warp.GlobalThread(lane);
         for (long granule = offset >> _shift; granule <= (offset + bytes - 1) >> _shift; granule++)
         {
             var writer = _writers[granule];
+            if (isUnchanging && writer.Thread != Nobody)
+            {
+                throw Fault(granule << _shift, "reads", "which this run writes, so that .nc may see what was there before");
+            }
+
             if (!IsOrdered(writer, thread, warp))
             {
                 throw Fault(granule << _shift, "reads", "which another thread writes in the same run");
             }
 
             ref var reader = ref _readers[granule];
-            bool isOther = reader.Thread != Nobody && reader.Thread != thread && !IsOrdered(reader, thread, warp);
-            reader = new(isOther ? SeveralThreads : thread, warp.Block.Index, warp.Block.Epoch);
+            bool isOther = !IsOrdered(reader, thread, warp);
+            bool isOfOtherBlock = isOther && reader.Block != warp.Block.Index;
+            reader = new(isOther ? SeveralThreads : thread, isOfOtherBlock ? SeveralBlocks : warp.Block.Index, warp.Block.Epoch);
         }
 
         if (_written is not null && _written.AsSpan((int)offset, bytes).Contains(false))

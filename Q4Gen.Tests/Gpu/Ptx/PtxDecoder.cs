@@ -103,6 +103,24 @@ internal sealed partial class PtxDecoder
         instruction.PredicateTargets = [.. _predicateTargets];
     }
 
+    /// <summary>Refuses what came into PTX later than the version that the program declares.</summary>
+    private void RequireVersion(double version)
+    {
+        if (_builder.Version < version)
+        {
+            throw Error(System.FormattableString.Invariant($"needs PTX {version:0.0}, but the program declares {_builder.Version:0.0}"));
+        }
+    }
+
+    /// <summary>Refuses what older processors than the program's do not have.</summary>
+    private void RequireTarget(int target)
+    {
+        if (_builder.Target < target)
+        {
+            throw Error($"needs sm_{target}, but the program is for sm_{_builder.Target}");
+        }
+    }
+
     private PtxException Error(string message) => new($"Line {_statement.Line}: '{_statement.Text}' {message}.");
 
     /// <summary>Makes an instruction whose operation and types are known only now.</summary>

@@ -20,6 +20,12 @@ internal sealed class PtxEntryBuilder(string name)
 
     public string Name => name;
 
+    /// <summary>The version of PTX that the program declares.</summary>
+    public double Version { get; init; }
+
+    /// <summary>The number of the architecture that the program is for, as in sm_80.</summary>
+    public int Target { get; init; }
+
     public List<PtxInstruction> Code { get; } = [];
 
     public List<PtxVariable> Parameters { get; } = [];

@@ -89,11 +89,11 @@ internal sealed class PtxMemory
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal ref byte Load(PtxWarp warp, int lane, ulong address, int bytes)
+    internal ref byte Load(PtxWarp warp, int lane, ulong address, int bytes, bool isUnchanging = false)
     {
         var buffer = Find(address, out long offset);
         buffer.CheckRange(offset, bytes, "reads");
-        buffer.NoteRead(offset, bytes, warp, lane);
+        buffer.NoteRead(offset, bytes, warp, lane, isUnchanging);
         return ref buffer.At(offset);
     }
 

@@ -16,6 +16,7 @@ public class PtxMemoryTests
     [InlineData("st.global.b32 [out_at], tid; st.global.b32 [out_at], tid;", "which has been written in this run before")]
     [InlineData("st.global.b32 [out_base], tid;", "writes at offset 0 of buffer 'out' (128 bytes), which has been written in this run before")]
     [InlineData("ld.global.b32 d, [out_at];", "reads at offset 0 of buffer 'out' (128 bytes), which has not been written")]
+    [InlineData("st.global.b32 [out_at], tid; ld.global.nc.b32 d, [out_at];", ".nc may see what was there before")]
     [InlineData("mov.u64 at, 64; ld.global.b32 d, [at];", "no buffer is near")]
     [InlineData("st.global.b32 [out_at], tid; xor.b32 a, tid, 1; mad.wide.u32 at, a, 4, out_base; ld.global.b32 d, [at];", "which another thread writes")]
     [InlineData("add.u32 d, c, 1;", "The instruction 'add.u32 d, c, 1;' at line")]
@@ -55,6 +56,31 @@ public class PtxMemoryTests
     }
 
     [Theory]
+    [InlineData("shfl.sync.bfly.b32 b, tid, 1, 31, -1;", true)]
+    [InlineData("shfl.sync.bfly.b32 b, tid, 1, 31, -1;", false)]
+    [InlineData("bar.warp.sync -1;", false)]
+    public void WhetherAShuffleOrdersMemoryCanBeChosen(string collective, bool collectivesOrderMemory)
+    {
+        var program = PtxProgram.Parse(PtxSnippet.Header + $$"""
+            .entry K()
+            {
+                .shared .align 4 .b8 s[128]; .reg .b32 a, b, tid;
+                mov.u32 tid, %tid.x; mov.u32 a, s; mad.lo.u32 a, tid, 4, a; st.shared.b32 [a], tid; {{collective}}
+                xor.b32 a, a, 4; ld.shared.b32 a, [a];
+            }
+            """);
+        program.Entry.CollectivesOrderMemory = collectivesOrderMemory;
+        void Run() => program.Run(new(), (1, 1, 1), (32, 1, 1), 0);
+        if (collectivesOrderMemory || !collective.StartsWith("shfl", StringComparison.Ordinal))
+        {
+            Run();
+            return;
+        }
+
+        Assert.Contains("without a barrier since", Assert.Throws<PtxException>(Run).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("cp.async.wait_all;", null)]
     [InlineData("cp.async.commit_group; cp.async.wait_group 0;", null)]
     [InlineData("", "to which cp.async still copies: nobody has waited for it")]
@@ -83,7 +109,7 @@ public class PtxMemoryTests
     public void AnAsynchronousCopyFillsUpWithZeros()
     {
         uint[] results = PtxSnippet.Run(
-            "mov.u32 a, dynamic; setp.eq.u32 p, tid, 0; selp.u32 b, 8, 0, p; @p cp.async.ca.shared.global.L2::128B [a], [in_base], 16, b; "
+            "mov.u32 a, dynamic; setp.eq.u32 p, tid, 0; selp.u32 b, 8, 0, p; @p cp.async.ca.shared.global [a], [in_base], 16, b; "
             + "cp.async.wait_all; bar.sync 0; ld.shared.v4.b32 {e0, e1, e2, e3}, [a]; @p st.global.v4.b32 [out_base], {e0, e1, e2, e3};",
             [5, 6, 7, 8], dynamicSharedBytes: 16, words: 4);
         Assert.Equal([5, 6, 0, 0], results);
@@ -124,6 +150,8 @@ public class PtxMemoryTests
     [InlineData("cvt.f32.s32 f0, a;", "is a conversion that is not supported")]
     [InlineData("ld.global.b32 d, [c];", "takes 'c' for an address of Global memory")]
     [InlineData("mul.u32 d, a, b;", "do not go together")]
+    [InlineData("ld.global.nc.L1::no_allocate.b32 d, [in_at];", "needs PTX 7.4, but the program declares 7.0")]
+    [InlineData("shfl.bfly.b32 d, a, 1, 31;", "needs .sync")]
     public void WhatTheAssemblerWouldNotTakeIsNotTaken(string body, string message)
     {
         string error = PtxSnippet.Fails(body);

@@ -124,6 +124,8 @@ internal sealed partial class PtxWarp
         {
             case PtxSpace.Global:
                 return ref Block.Memory.Load(this, lane, address, bytes);
+            case PtxSpace.Unchanging:
+                return ref Block.Memory.Load(this, lane, address, bytes, isUnchanging: true);
             case PtxSpace.Shared:
                 return ref Block.Shared.Load(this, lane, address, bytes);
             case PtxSpace.Local:

@@ -313,7 +313,7 @@ internal sealed partial class PtxWarp
         }
 
         Execute(instruction, group.Mask);
-        if (needed == uint.MaxValue)
+        if (needed == uint.MaxValue && _entry.CollectivesOrderMemory)
         {
             AdvanceEpoch();
         }

@@ -65,7 +65,7 @@ public class PtxWarpTests
 
     [Fact]
     public void AWarpWithoutAllItsThreadsIsFound() => Assert.Contains(
-        "0x00FF0000 do not exist".Replace("00FF", "FFFF"),
+        "lanes 0xFFFF0000 do not exist",
         PtxSnippet.Fails("shfl.sync.bfly.b32 a, tid, 1, 31, 0xffffffff;", threads: 16), StringComparison.Ordinal);
 
     [Fact]
