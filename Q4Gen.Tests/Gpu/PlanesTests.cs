@@ -67,13 +67,10 @@ public sealed class PlanesTests : IDisposable
     [Fact]
     public void JoiningAddsPlanesAndBias()
     {
-        using GpuTensor results = GpuTensor.From(_gpu, (float[])[1, 2, 3, 2048, 4096, -2048], 2, 3);
+        Assert.Equal([16.5f, 32, 15], Join(_gpu, [1, 2, 3, 2048, 4096, -2048], [3], [0.5f, 0, -1], 3));
+        using GpuTensor results = GpuTensor.From(_gpu, (float[])[1, 2, 3], 1, 3);
         using GpuTensor bias = GpuTensor.From(_gpu, (float[])[0.5f, 0, -1], 3);
         using GpuTensor y = GpuTensor.Allocate(_gpu, GpuElement.Float32, 3);
-        using MemoryBuffer1D<int, Stride1D.Dense> exponents = _gpu.Accelerator.Allocate1D([3]);
-        var join = _gpu.Accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<F32>, int>(Planes.Join);
-        join(_gpu.DefaultStream.Stream, (1, Planes.Threads), results.View<float>(), exponents.View, bias.View<float>(), y.View<F32>(), 3);
-        Assert.Equal([16.5f, 32, 15], GpuLayerTests.Download(y));
         var copy = _gpu.Accelerator.LoadKernel<ArrayView<float>, ArrayView<float>, ArrayView<F32>, int>(Planes.Copy);
         copy(_gpu.DefaultStream.Stream, (1, Planes.Threads), results.View<float>(), bias.View<float>(), y.View<F32>(), 3);
         Assert.Equal([1.5f, 2, 2], GpuLayerTests.Download(y));
@@ -89,14 +86,29 @@ public sealed class PlanesTests : IDisposable
         Assert.Equal([1, 2, 0, 0, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0], GpuLayerTests.Download(padded));
     }
 
-    private (float[] Planes, int[] Exponents) Split(float[] x, int rows, int inFeatures, int columns)
+    /// <summary>The planes of some rows and the exponents that go with them.</summary>
+    internal static (float[] Planes, int[] Exponents) Split(GpuContext gpu, float[] x, int rows, int inFeatures, int columns)
     {
-        using GpuTensor xs = GpuTensor.From(_gpu, x, rows, inFeatures);
-        using GpuTensor planes = GpuTensor.Allocate(_gpu, GpuElement.Float16, 2 * rows, columns);
-        using MemoryBuffer1D<int, Stride1D.Dense> exponents = _gpu.Accelerator.Allocate1D<int>(rows);
-        var split = _gpu.Accelerator.LoadKernel<ArrayView<float>, ArrayView<ILGPU.Half>, ArrayView<int>, int, int>(Planes.Split);
-        split(_gpu.DefaultStream.Stream, (rows, Planes.Threads), xs.View<float>(), planes.View<ILGPU.Half>(), exponents.View, inFeatures, columns);
-        _gpu.DefaultStream.Synchronize();
+        using GpuTensor xs = GpuTensor.From(gpu, x, rows, inFeatures);
+        using GpuTensor planes = GpuTensor.Allocate(gpu, GpuElement.Float16, 2 * rows, columns);
+        using MemoryBuffer1D<int, Stride1D.Dense> exponents = gpu.Accelerator.Allocate1D<int>(rows);
+        var split = gpu.Accelerator.LoadKernel<ArrayView<float>, ArrayView<ILGPU.Half>, ArrayView<int>, int, int>(Planes.Split);
+        split(gpu.DefaultStream.Stream, (rows, Planes.Threads), xs.View<float>(), planes.View<ILGPU.Half>(), exponents.View, inFeatures, columns);
+        gpu.DefaultStream.Synchronize();
         return (GpuLayerTests.Download(planes), exponents.GetAsArray1D());
     }
+
+    /// <summary>The results of planes made one.</summary>
+    internal static float[] Join(GpuContext gpu, float[] results, int[] exponents, float[] bias, int outFeatures)
+    {
+        using GpuTensor sums = GpuTensor.From(gpu, results, exponents.Length * 2, outFeatures);
+        using GpuTensor biases = GpuTensor.From(gpu, bias, bias.Length);
+        using GpuTensor y = GpuTensor.Allocate(gpu, GpuElement.Float32, exponents.Length, outFeatures);
+        using MemoryBuffer1D<int, Stride1D.Dense> powers = gpu.Accelerator.Allocate1D(exponents);
+        var join = gpu.Accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<F32>, int>(Planes.Join);
+        join(gpu.DefaultStream.Stream, (exponents.Length, Planes.Threads), sums.View<float>(), powers.View, biases.View<float>(), y.View<F32>(), outFeatures);
+        return GpuLayerTests.Download(y);
+    }
+
+    private (float[] Planes, int[] Exponents) Split(float[] x, int rows, int inFeatures, int columns) => Split(_gpu, x, rows, inFeatures, columns);
 }

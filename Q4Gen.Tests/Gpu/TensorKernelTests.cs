@@ -1,3 +1,4 @@
+using Q4Gen.Gpu;
 using Q4Gen.Gpu.Kernels;
 using Q4Gen.Tests.Gpu.Ptx;
 using Q4Gen.Tests.Kernels;
@@ -111,6 +112,28 @@ public sealed class TensorKernelTests : IDisposable
             x[^1] = Half.NaN;
             Assert.Equal(all[..^shape.Out], Run(data, kernel, x, kernel.RowsPerGroup, TensorFlags.None)[..^shape.Out]);
         }
+    }
+
+    /// <summary>All that a float32 input goes through: planes, a kernel on twice as many rows, and what joins their results.</summary>
+    [Theory]
+    [InlineData(InputKind.Centred)]
+    [InlineData(InputKind.LargeMean)]
+    [InlineData(InputKind.Huge)]
+    [InlineData(InputKind.Tiny)]
+    [InlineData(InputKind.Outliers)]
+    [InlineData(InputKind.ManySizes)]
+    public void Float32StaysFloat32(InputKind kind)
+    {
+        const int Rows = 4;
+        var shape = new Linear4BitShape(768, 130, 128);
+        LayerData data = LayerData.Random(shape, seed: 86);
+        float[] x = LayerData.RandomInput(Rows * shape.In, seed: 87, kind);
+        using var gpu = GpuContext.CreateEmulated();
+        (float[] planes, int[] exponents) = PlanesTests.Split(gpu, x, Rows, shape.In, shape.In);
+        TensorKernel kernel = _kernels.Family(shape).TensorKernels[0];
+        float[] results = Run(data, kernel, [.. planes.Select(static value => (Half)value)], 2 * Rows, TensorFlags.NoBias);
+        float[] y = PlanesTests.Join(gpu, results, exponents, data.Bias, shape.Out);
+        data.Reference(x).Check(y, $"{kind} as planes", checkNorm: kind != InputKind.Tiny);
     }
 
     private static int[] RowCounts(TensorKernel kernel) => kernel.MaxRows switch
