@@ -52,16 +52,10 @@ readonly work
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work"/{lists,cache/archives}/partial
 
-# The archives that this machine uses, with the component that holds the package; apt checks signatures and sums as ever.
-apt-get indextargets --format '$(ORIGIN) $(SITE) $(RELEASE)' 'Created-By: Packages' |
-    awk '$1 == "Debian" { print "deb", $2, $3, "non-free" } $1 == "Ubuntu" { print "deb", $2, $3, "multiverse" }' |
-    sort -u >"$work/sources.list"
-[[ -s $work/sources.list ]] || fail "apt has no list of a Debian or Ubuntu archive yet; run apt-get update."
+# Lists and packages are kept here; apt checks signatures and sums as ever.
 cat >"$work/apt.conf" <<END
 APT::Sandbox::User "$(id -un)";
 #clear APT::Update::Post-Invoke;
-Dir::Etc::SourceList "$work/sources.list";
-Dir::Etc::SourceParts "-";
 Dir::State::Lists "$work/lists";
 Dir::Cache "$work/cache";
 Acquire::Languages "none";
@@ -69,13 +63,23 @@ Acquire::Retries "1";
 Acquire::http::Timeout "20";
 Acquire::https::Timeout "20";
 END
-
-echo "Fetching $package, some 84 MB, for the one program in it."
 apt() {
     (cd "$work" && timeout 300 apt-get -qq -c "$work/apt.conf" "$@")
 }
 
-# A source without the component is no reason to stop; what is missing then shows below.
+echo "Fetching $package, some 84 MB, for the one program in it."
+
+# The archives that this machine uses, but with the component that holds the package. A source that is not there, or has
+# no such component, is no reason to stop; what is missing then shows below.
+apt update || true
+apt indextargets --format '$(ORIGIN) $(SITE) $(RELEASE)' 'Created-By: Packages' |
+    awk '$1 == "Debian" { print "deb", $2, $3, "non-free" } $1 == "Ubuntu" { print "deb", $2, $3, "multiverse" }' |
+    sort -u >"$work/sources.list"
+[[ -s $work/sources.list ]] || fail "apt reaches no archive of Debian or Ubuntu; is there a network?"
+cat >>"$work/apt.conf" <<END
+Dir::Etc::SourceList "$work/sources.list";
+Dir::Etc::SourceParts "-";
+END
 apt update || true
 apt download "$package" || fail "apt-get could not fetch $package; is there a network?"
 dpkg-deb --fsys-tarfile "$work/$package"_*.deb |
