@@ -28,19 +28,12 @@ internal sealed class GpuLayers : IDisposable
     }
 
     /// <summary>A layer as the decoder computes with it on the GPU.</summary>
-    /// <exception cref="UsageException">The GPU has not enough memory left.</exception>
+    /// <exception cref="GpuOutOfMemoryException">The GPU has not enough memory left.</exception>
     public LinearOp Bring(Linear4Bit layer)
     {
-        try
-        {
-            var linear = new GpuLinear(layer, _gpu);
-            _linears.Add(linear);
-            return linear.Forward;
-        }
-        catch (GpuOutOfMemoryException exception)
-        {
-            throw new UsageException(exception.Message);
-        }
+        var linear = new GpuLinear(layer, _gpu);
+        _linears.Add(linear);
+        return linear.Forward;
     }
 
     /// <summary>What computes a layer on the GPU.</summary>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Q4Gen;
+using Q4Gen.Gpu;
 using Storyteller.Text;
 
 namespace Storyteller.Commands;
@@ -78,7 +79,7 @@ public static class StoryCommand
             errors.WriteLine(exception.Message);
             return Mistake;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or GpuOutOfMemoryException)
         {
             errors.WriteLine(exception.Message);
             return Failure;
