@@ -55,8 +55,8 @@ internal sealed partial class CompiledGpuKernels : IDisposable
     public string Ptx(TensorKernel kernel, int major, int minor = 0) =>
         Ptx(kernel.Body.Method, new KernelSpecialization(kernel.Threads, kernel.MinGroups), major, minor);
 
-    /// <summary>A SIMT kernel in PTX.</summary>
-    public string Ptx(Delegate simt, int major, int minor = 0) => Ptx(simt.Method, new KernelSpecialization(32, null), major, minor);
+    /// <summary>A kernel in C#, of warps where nothing else is said, in PTX.</summary>
+    public string Ptx(Delegate kernel, int major, int threads = 32) => Ptx(kernel.Method, new KernelSpecialization(threads, null), major, 0);
 
     public void Dispose()
     {
