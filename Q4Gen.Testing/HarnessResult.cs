@@ -8,12 +8,10 @@ namespace Q4Gen.Testing;
 /// <summary>What one run of the generator gave. Edits start from here and reuse what the run left cached.</summary>
 public sealed class HarnessResult
 {
-    private readonly GeneratorDriver _driver;
-
     internal HarnessResult(HarnessOptions options, GeneratorDriver driver, CSharpCompilation input, CSharpCompilation output)
     {
         Options = options;
-        _driver = driver;
+        Driver = driver;
         Input = input;
         Output = output;
         GeneratorRunResult run = driver.GetRunResult().Results.Single();
@@ -30,6 +28,9 @@ public sealed class HarnessResult
 
     /// <summary>The options of the run.</summary>
     public HarnessOptions Options { get; }
+
+    /// <summary>The compiler's side of the run, as Verify.SourceGenerators takes it.</summary>
+    public GeneratorDriver Driver { get; }
 
     /// <summary>Texts of the generated files by hint name.</summary>
     public ImmutableSortedDictionary<string, string> Files { get; }
@@ -150,5 +151,5 @@ public sealed class HarnessResult
             .Select(static t => (DiagnosticAnalyzer)Activator.CreateInstance(t)!),
     ];
 
-    private HarnessResult Rerun(CSharpCompilation compilation) => GeneratorHarness.Run(compilation, _driver, Options);
+    private HarnessResult Rerun(CSharpCompilation compilation) => GeneratorHarness.Run(compilation, Driver, Options);
 }

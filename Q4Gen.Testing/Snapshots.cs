@@ -39,10 +39,17 @@ public static class Snapshots
         [CallerFilePath] string file = "")
     {
         ArgumentNullException.ThrowIfNull(result);
+        Verify(result.Files.Where(f => include is null || include(f.Key)), directory, variant, method, file);
+    }
+
+    /// <summary>Compares texts, by hint name, with the accepted ones of a test.</summary>
+    internal static void Verify(
+        IEnumerable<KeyValuePair<string, string>> files, string directory, string? variant, string method, string file)
+    {
         string folder = Path.GetFullPath(Path.Combine(SourceLocator.FolderOf(file), directory));
         string test = $"{SourceLocator.ClassOf(file)}.{method}{(variant is null ? "" : "_" + variant)}";
         Verify(
-            result.Files.Where(f => include is null || include(f.Key)),
+            files,
             folder,
             test,
             accept: Environment.GetEnvironmentVariable(AcceptVariable) == "1",

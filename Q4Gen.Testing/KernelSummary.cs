@@ -1,0 +1,74 @@
+extern alias runtime;
+
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using Q4Gen.Generator.Emit;
+using Q4Gen.Generator.Model;
+using Q4Gen.Generator.Planning;
+using KernelName = runtime::Q4Gen.Format.KernelName;
+using PanelLayout = runtime::Q4Gen.Format.PanelLayout;
+
+namespace Q4Gen.Testing;
+
+/// <summary>What was chosen for each shape, in a few lines that a reviewer reads first.</summary>
+internal static partial class KernelSummary
+{
+    /// <summary>The summary of generated kernels, given by hint name.</summary>
+    public static string Describe(IReadOnlyList<KeyValuePair<string, string>> files)
+    {
+        var text = new StringBuilder();
+        Line($"layout {PanelLayout.Id}, Q4Gen {GeneratorVersion.Text}");
+        foreach (KernelName family in files.Select(static file => Parse(file.Key)).OfType<KernelName>().Where(static name => name.Isa.Length == 0))
+        {
+            bool isInt8 = family.Precision == KernelName.Int8;
+            KernelPlan plan = KernelPlanner.Plan(new LayerShape(
+                family.In, family.Out, family.Group, isInt8 ? LayerPrecision.Int8Activations : LayerPrecision.Exact));
+            Line($"");
+            Line($"{family}: {GeneratedText.Describe(plan.Shape, hasBias: false)}{(isInt8 ? "" : ", exact")}; sums of {plan.BlockSteps * PanelLayout.StepColumns} columns");
+            foreach (IsaPlan isa in plan.Isas)
+            {
+                string name = isa.Isa.ToString().ToLowerInvariant();
+                Line($"  {name}: {Rows(isa)}{Tile(isa.Tile)}; prefetch {isa.PrefetchBytes} B; packed from {isa.MinPackedRows} rows");
+                Line($"    {Kernels(family with { Isa = name })}");
+            }
+
+            Line($"  scalar:");
+            Line($"    {Kernels(family with { Isa = "scalar" })}");
+            if (!isInt8 && files.Any(file => file.Key == $"{family with { Isa = "gpu" }}.g.cs"))
+            {
+                Line($"  gpu:");
+                Line($"    {string.Join(", ", files.Where(file => Parse(file.Key) is { Isa: "simt" or "mma" } gpu && IsOf(gpu, family)).SelectMany(static file => Methods(file.Value)))}");
+            }
+        }
+
+        return text.ToString();
+
+        string Kernels(KernelName name) =>
+            string.Join(", ", files.Where(file => file.Key == $"{name}.g.cs").SelectMany(static file => Methods(file.Value)));
+
+        void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
+    }
+
+    private static string Rows(IsaPlan isa) => "rows " + string.Join(", ", isa.Rows.Select(static rows => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{rows.Rows} x {rows.Panels} panels ({rows.Accumulators} accumulators{(rows.IsFixedPoint ? ", fixed point" : "")})")));
+
+    private static string Tile(TilePlan? tile) => tile is null ? "" : string.Create(
+        CultureInfo.InvariantCulture, $"; tile {tile.Rows} rows (tails of {tile.TailRows}) x {tile.Panels} panels, {tile.ExpandSteps} steps expanded");
+
+    /// <summary>The name that a file carries; <c>…_mma_decode</c> counts as <c>mma</c>.</summary>
+    private static KernelName? Parse(string hintName)
+    {
+        string stem = hintName[..^".g.cs".Length];
+        int mma = stem.IndexOf("_mma_", StringComparison.Ordinal);
+        return KernelName.TryParse(mma < 0 ? stem : stem[..(mma + "_mma".Length)], out KernelName? name) ? name : null;
+    }
+
+    private static bool IsOf(KernelName kernel, KernelName family) => kernel with { Isa = "" } == family;
+
+    private static IEnumerable<string> Methods(string text) => KernelMethod().Matches(text).Select(static match => match.Groups[1].Value);
+
+    [GeneratedRegex(@" static void (\w+_\d+x\d+_g\d+\w*)")]
+    private static partial Regex KernelMethod();
+}
