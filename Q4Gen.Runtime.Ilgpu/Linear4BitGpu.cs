@@ -100,6 +100,23 @@ public static class Linear4BitGpu
         }
     }
 
+    /// <summary>
+    /// The same result the plain way, to compare with: dequantises W into memory of the stream's pool, then multiplies
+    /// with products summed in float64. Slow.
+    /// </summary>
+    /// <inheritdoc cref="Forward(Linear4Bit, GpuTensor, GpuTensor)"/>
+    public static void ForwardUnpack(this Linear4Bit layer, GpuTensor x, GpuTensor y)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(y);
+        using WeightsLease.Use use = layer.Enter();
+        GpuWeights weights = WeightsFor(layer, x);
+        int rows = CheckInput(layer, x);
+        CheckOutput(layer, x, y);
+        GpuUnpacked.Run(weights, x, y, rows);
+    }
+
     private static GpuWeights WeightsFor(Linear4Bit layer, GpuTensor x) =>
         layer.Weights.Copies.Find(x.Context) as GpuWeights ?? throw new ArgumentException(
             $"The input {x} lies on another device than the weights of {Name(layer)}, which are in host memory{layer.Weights.Copies}; "

@@ -111,12 +111,18 @@ internal static class Descriptors
         "The MSBuild property Q4GenPrecision must name a precision",
         "The MSBuild property Q4GenPrecision is '{0}'; write '<Q4GenPrecision>Exact</Q4GenPrecision>' or '<Q4GenPrecision>Int8Activations</Q4GenPrecision>' in the project file");
 
+    public static readonly DiagnosticDescriptor GpuPrecision = Info(
+        "Q4G0021",
+        "8-bit activations have no meaning on a GPU",
+        "'{0}' rounds activations to 8 bits on the processor only; on a GPU, whose kernels this project also gets, they stay float16 or float32 as they come");
+
     /// <summary>All of them.</summary>
     public static readonly ImmutableArray<DiagnosticDescriptor> All =
     [
         ClassNotPartial, PropertyNotPartial, ContainingTypeNotPartial, NotPositive, OddIn, ScalarGroup, GroupLargerThanIn,
         WrongPropertyType, UnusableProperty, PropertyHasBody, UnusableClass, DuplicateTensorName, LanguageTooOld,
         UnusableContainer, NameOnClass, TooLarge, UnloadableChild, CyclicChild, UnknownPrecision, UnknownProjectPrecision,
+        GpuPrecision,
     ];
 
     private static DiagnosticDescriptor Error(string id, string title, string message) => Create(id, title, message, DiagnosticSeverity.Error);

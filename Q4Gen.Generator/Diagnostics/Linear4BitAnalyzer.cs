@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using System.Linq;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
+using Q4Gen.Generator.Model;
 using Q4Gen.Generator.Parsing;
 
 namespace Q4Gen.Generator.Diagnostics;
@@ -22,11 +24,26 @@ public sealed class Linear4BitAnalyzer : DiagnosticAnalyzer
             if (start.Compilation.GetTypeByMetadataName(KnownNames.LayerAttribute) is not null)
             {
                 start.RegisterSymbolAction(Analyze, SymbolKind.NamedType);
+                if (start.Compilation.GetTypeByMetadataName(KnownNames.GpuFamily) is not null)
+                {
+                    start.RegisterSymbolAction(AnalyzeGpuPrecision, SymbolKind.NamedType, SymbolKind.Property);
+                }
+
                 start.RegisterCompilationEndAction(static end => ProjectOptions.Read(
                     end.Options.AnalyzerConfigOptionsProvider.GlobalOptions,
                     (descriptor, location, arguments) => end.ReportDiagnostic(Diagnostic.Create(descriptor, location, arguments))));
             }
         });
+    }
+
+    /// <summary>Says where a layer's precision stops at the processor; for what its own attribute says, not the project's property.</summary>
+    private static void AnalyzeGpuPrecision(SymbolAnalysisContext context)
+    {
+        if (context.Symbol.FindAttribute(KnownNames.LayerAttribute) is { } attribute
+            && attribute.NamedArguments.Any(static argument => argument is { Key: "Precision", Value.Value: (int)LayerPrecision.Int8Activations }))
+        {
+            context.ReportDiagnostic(Diagnostic.Create(Descriptors.GpuPrecision, attribute.LocationOf("Precision"), context.Symbol.Name));
+        }
     }
 
     private static void Analyze(SymbolAnalysisContext context)

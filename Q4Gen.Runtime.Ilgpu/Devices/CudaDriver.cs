@@ -20,6 +20,8 @@ internal static unsafe class CudaDriver
     private const int ComputeCapabilityMinor = 76;
     private const int NameBytes = 256;
 
+    private static nint s_library;
+
     /// <summary>The driver's file. On Linux not <c>libcuda.so</c>, which only development packages bring.</summary>
     public static string Library => OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1";
 
@@ -38,16 +40,26 @@ internal static unsafe class CudaDriver
         }
     }
 
+    /// <summary>The driver's library, which stays loaded.</summary>
+    /// <exception cref="GpuUnavailableException">It is not there.</exception>
+    public static nint Open()
+    {
+        if (s_library != 0)
+        {
+            return s_library;
+        }
+
+        return s_library = NativeLibrary.TryLoad(Library, out nint library)
+            ? library
+            : throw new GpuUnavailableException(
+                $"There is no CUDA device: the driver's library '{Library}' was not found. Install the NVIDIA driver, and in a container pass the GPU through (for Docker '--gpus all').");
+    }
+
     /// <summary>All devices.</summary>
     /// <exception cref="GpuUnavailableException">There is none, or no driver, or it is too old or does not start.</exception>
     public static IReadOnlyList<GpuDevice> Devices()
     {
-        if (!NativeLibrary.TryLoad(Library, out nint driver))
-        {
-            throw new GpuUnavailableException(
-                $"There is no CUDA device: the driver's library '{Library}' was not found. Install the NVIDIA driver, and in a container pass the GPU through (for Docker '--gpus all').");
-        }
-
+        nint driver = Open();
         int error = Function<int>(driver, "cuInit")(0);
         if (error != Success)
         {
@@ -102,7 +114,9 @@ internal static unsafe class CudaDriver
         return value;
     }
 
-    private static void Check(nint driver, int error)
+    /// <summary>Throws what the driver says of an error.</summary>
+    /// <exception cref="GpuUnavailableException">It is one.</exception>
+    public static void Check(nint driver, int error)
     {
         if (error != Success)
         {
@@ -120,7 +134,9 @@ internal static unsafe class CudaDriver
     private static delegate* unmanaged<T, int> Function<T>(nint driver, string name)
         where T : unmanaged => (delegate* unmanaged<T, int>)Export(driver, name);
 
-    private static nint Export(nint driver, string name) => NativeLibrary.TryGetExport(driver, name, out nint address)
+    /// <summary>Where a function of the driver is.</summary>
+    /// <exception cref="GpuUnavailableException">The driver has none of this name.</exception>
+    public static nint Export(nint driver, string name) => NativeLibrary.TryGetExport(driver, name, out nint address)
         ? address
         : throw new GpuUnavailableException($"'{Library}' is no CUDA driver that kernels can use: it has no '{name}'. Install a newer NVIDIA driver.");
 

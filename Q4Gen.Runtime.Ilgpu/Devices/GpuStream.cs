@@ -28,6 +28,9 @@ public sealed class GpuStream : IDisposable
     /// <summary>Waits for all work up to here.</summary>
     public void Synchronize() => Stream.Synchronize();
 
+    /// <inheritdoc cref="GpuGraph.Capture"/>
+    public GpuGraph Capture(Action work) => GpuGraph.Capture(this, work);
+
     /// <summary>Waits for all work, and gives back what memory the stream holds.</summary>
     public void Dispose()
     {

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using Q4Gen.Gpu;
 using Q4Gen.Tests.Runtime;
 using Storyteller;
 using Storyteller.Commands;
@@ -86,6 +88,8 @@ public sealed class StoryCommandTests : IDisposable
     [InlineData("--tokens", "many", "--tokens is 'many'")]
     [InlineData("--seed", "1.5", "--seed is '1.5'")]
     [InlineData("--group", "48", "32, 64 or 128")]
+    [InlineData("--gpu", "first", "--gpu is 'first'")]
+    [InlineData("--gpu", "-1", "the index of a CUDA device")]
     [InlineData("--perplexity", "no/such/file", "no/such/file")]
     [InlineData("--story", "x", "'--story'")]
     public void A_wrong_option_gets_one_sentence(string option, string value, string expected)
@@ -106,6 +110,22 @@ public sealed class StoryCommandTests : IDisposable
         Assert.Equal(2, exitCode);
         Assert.Equal("", output);
         Assert.Contains("256", errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--gpu")]
+    [InlineData("--gpu", "0")]
+    [InlineData("--gpu", "--tokens", "5")]
+    public void Without_a_driver_a_gpu_gets_one_sentence(params string[] args)
+    {
+        Assert.SkipWhen(NativeLibrary.TryLoad(CudaDriver.Library, out _), "This machine has a CUDA driver.");
+
+        (int exitCode, string output, string errors) = Run(args);
+
+        Assert.Equal(2, exitCode);
+        Assert.Equal("", output);
+        Assert.Contains(CudaDriver.Library, errors, StringComparison.Ordinal);
+        Assert.Single(errors.TrimEnd().Split('\n'));
     }
 
     [Fact]

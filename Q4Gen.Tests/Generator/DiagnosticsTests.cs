@@ -16,7 +16,7 @@ public class DiagnosticsTests
     public static IEnumerable<TheoryDataRow<int, string>> Cases =>
         DiagnosticsCase.All.Select((c, i) => new TheoryDataRow<int, string>(i, c.Id));
 
-    private static readonly DiagnosticDescriptor[] s_testedElsewhere = [Descriptors.LanguageTooOld, Descriptors.UnknownProjectPrecision];
+    private static readonly DiagnosticDescriptor[] s_testedElsewhere = [Descriptors.LanguageTooOld, Descriptors.UnknownProjectPrecision, Descriptors.GpuPrecision];
 
     [Theory]
     [MemberData(nameof(Cases))]

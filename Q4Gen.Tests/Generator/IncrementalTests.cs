@@ -75,7 +75,7 @@ public class IncrementalTests
     [Fact]
     public void EveryStepIsTracked()
     {
-        HarnessResult result = GeneratorHarness.Run(s_sources);
+        HarnessResult result = GeneratorHarness.Run(s_sources, Gpu.CompiledGpuKernels.WithGpu(HarnessOptions.Default));
         Assert.Equal(
             TrackingNames.All.Order(StringComparer.Ordinal),
             result.Steps.Select(static s => s.Name).Where(static n => n.StartsWith("Q4Gen.", StringComparison.Ordinal))

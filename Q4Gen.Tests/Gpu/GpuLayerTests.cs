@@ -101,6 +101,30 @@ public sealed class GpuLayerTests : IDisposable
     }
 
     [Fact]
+    public void UnpackedIsThePlainWay()
+    {
+        foreach (Linear4BitShape shape in new Linear4BitShape[] { new(172, 64, 64), new(50, 20, 9) })
+        {
+            LayerData data = LayerData.Random(shape, seed: 27);
+            float[] x = LayerData.RandomInput(2 * shape.In, seed: 28);
+            using Linear4Bit layer = data.CreateLayer().To(_gpu);
+            using GpuTensor xs = GpuTensor.From(_gpu, x, 2, shape.In);
+            using GpuTensor y = GpuTensor.Allocate(_gpu, GpuElement.Float32, 2, shape.Out);
+            layer.ForwardUnpack(xs, y);
+            data.Reference(x).Check(Download(y), $"{shape}, unpacked");
+        }
+    }
+
+    [Fact]
+    public void AnEmulatedGpuHasNoGraphs()
+    {
+        bool hasRun = false;
+        var exception = Assert.Throws<GpuUnavailableException>(() => _gpu.DefaultStream.Capture(() => hasRun = true));
+        Assert.Contains("the emulated GPU has no graphs", exception.Message, StringComparison.Ordinal);
+        Assert.False(hasRun);
+    }
+
+    [Fact]
     public void LeadingDimensionsStay()
     {
         var shape = new Linear4BitShape(64, 64, 64);

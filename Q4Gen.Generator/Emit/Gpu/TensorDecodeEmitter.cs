@@ -75,9 +75,13 @@ internal static class TensorDecodeEmitter
             writer.Line($"mov.f32 {total}, zero;");
         }
 
-        for (int chunk = 0; chunk < UnitChunks; chunk++)
+        if (isRagged)
         {
-            foreach (string x in Names(SourceWriter.Text($"x{chunk}"), 4))
+            writer.Line($"mad.lo.u32 step, warp, {UnitSteps}, t;");
+        }
+        else
+        {
+            foreach (string x in Enumerable.Range(0, UnitChunks).SelectMany(chunk => Names(SourceWriter.Text($"x{chunk}"), 4)))
             {
                 writer.Line($"mov.b32 {x}, 0;");
             }
@@ -99,6 +103,11 @@ internal static class TensorDecodeEmitter
         writer.Line();
         writer.Line("UNIT:");
         writer.Line($"add.u32 unit, unit, {GpuPlan.DecodeWarps};");
+        if (isRagged)
+        {
+            writer.Line($"add.u32 step, step, {GpuPlan.DecodeWarps * UnitSteps};");
+        }
+
         writer.Line($"setp.lt.u32 isUnit, unit, {units};");
         writer.Line($"add.s64 wordAddress, wordAddress, {GpuPlan.DecodeWarps * UnitSteps * PanelLayout.StepBytes};");
         writer.Line($"add.s64 xAddress, xAddress, {GpuPlan.DecodeWarps * UnitSteps * PanelLayout.StepColumns * 2};");
@@ -116,7 +125,7 @@ internal static class TensorDecodeEmitter
     private static void WriteRegisters(SourceWriter writer, int runChunks, bool isRagged)
     {
         Declare(writer, "pred", ["isUnit", "isRow", "isStored", "isHalf", "isBiased", .. isRagged ? new[] { "isStep", "isRowStep" } : ["isLoaded"]]);
-        Declare(writer, "b32", ["thread", "lane", "warp", "g", "t", "quad", "panel", "row", "unit", "group", "output", "part", "temp"]);
+        Declare(writer, "b32", ["thread", "lane", "warp", "g", "t", "quad", "panel", "row", "unit", "step", "group", "output", "part", "temp"]);
         Declare(writer, "b64", ["wordAddress", "scaleAddress", "xAddress", "address"]);
         for (int chunk = 0; chunk < UnitChunks; chunk++)
         {
@@ -197,10 +206,13 @@ internal static class TensorDecodeEmitter
         string isWord = "isUnit", isX = "isRow";
         if (isRagged)
         {
-            // Beyond the last step weights and x are zero.
+            if (chunk == 0)
+            {
+                writer.Line("// Behind the last step weights and x are zero.");
+            }
+
             int last = System.Math.Max(0, layer.Steps - chunk * GpuPlan.ChunkSteps);
-            writer.Line($"mad.lo.u32 temp, unit, {UnitSteps}, t;");
-            writer.Line($"setp.lt.s32 isStep, temp, {last};");
+            writer.Line($"setp.lt.s32 isStep, step, {last};");
             writer.Line("and.pred isRowStep, isStep, isRow;");
             foreach (string word in Names(SourceWriter.Text($"word{chunk}"), 4))
             {
@@ -226,9 +238,7 @@ internal static class TensorDecodeEmitter
 
     private static void LoadScales(SourceWriter writer, GpuPlan plan, int run, int runChunks, bool isRagged)
     {
-        int runs = UnitChunks / runChunks;
-        writer.Line(runs == 1 ? "mov.u32 temp, unit;" : $"mad.lo.u32 temp, unit, {runs}, {run};");
-        GroupOf(writer, plan, "group", "temp", runChunks, isRagged);
+        GroupOf(writer, plan, "unit", UnitChunks / runChunks, run, runChunks, isRagged);
         writer.Line($"mad.wide.u32 address, group, {PanelLayout.PanelRows * 2}, scaleAddress;");
         writer.Line($"@isUnit ld.global.nc.v2.b32 {{packed{run}0, packed{run}1}}, [address];");
     }

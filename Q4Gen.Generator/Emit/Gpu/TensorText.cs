@@ -128,21 +128,44 @@ internal static class TensorText
     /// <summary>The names of the weights of a warp's fragments: output 0 … 3, then pair 0 … 3.</summary>
     public static IEnumerable<string> FragmentNames(string prefix) => Names(prefix, 4).SelectMany(row => Names(row, 4));
 
-    /// <summary>The scales' group of a run of chunks, given as an expression over the register <paramref name="run"/>.</summary>
-    public static void GroupOf(SourceWriter writer, GpuPlan plan, string group, string run, int runChunks, bool isRagged)
+    /// <summary>The group whose scales are those of a run of chunks.</summary>
+    /// <param name="writer">Where to.</param>
+    /// <param name="plan">The plan.</param>
+    /// <param name="unit">The register that counts what has <paramref name="runs"/> runs; the group goes to the register <c>group</c>.</param>
+    /// <param name="runs">Runs of a unit.</param>
+    /// <param name="run">Which of them.</param>
+    /// <param name="runChunks">Chunks of a run.</param>
+    /// <param name="isRagged">Whether runs may lie behind the last group.</param>
+    public static void GroupOf(SourceWriter writer, GpuPlan plan, string unit, int runs, int run, int runChunks, bool isRagged)
     {
         KernelPlan layer = plan.Layer;
         if (layer.Groups == 1)
         {
-            writer.Line($"mov.u32 {group}, 0;");
+            writer.Line("mov.u32 group, 0;");
             return;
         }
 
+        string source = unit;
+        if (runs > 1)
+        {
+            writer.Line(SourceWriter.Text($"mad.lo.u32 group, {unit}, {runs}, {run};"));
+            source = "group";
+        }
+
         int runsPerGroup = layer.GroupSteps / (runChunks * GpuPlan.ChunkSteps);
-        writer.Line(runsPerGroup == 1 ? $"mov.u32 {group}, {run};" : SourceWriter.Text($"div.u32 {group}, {run}, {runsPerGroup};"));
+        if (runsPerGroup > 1)
+        {
+            writer.Line(SourceWriter.Text($"div.u32 group, {source}, {runsPerGroup};"));
+            source = "group";
+        }
+
         if (isRagged)
         {
-            writer.Line(SourceWriter.Text($"min.u32 {group}, {group}, {layer.Groups - 1};"));
+            writer.Line(SourceWriter.Text($"min.u32 group, {source}, {layer.Groups - 1};"));
+        }
+        else if (source != "group")
+        {
+            writer.Line($"mov.u32 group, {source};");
         }
     }
 

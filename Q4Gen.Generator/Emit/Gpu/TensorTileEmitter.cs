@@ -390,13 +390,7 @@ internal static class TensorTileEmitter
         {
             int runs = WarpChunks / _runChunks;
             writer.Line($"mad.lo.u32 temp, tile, {tile.ColumnWarps}, columnWarp;");
-            if (runs > 1)
-            {
-                writer.Line($"mul.lo.u32 temp, temp, {runs};");
-                writer.Line($"add.u32 temp, temp, {run};");
-            }
-
-            GroupOf(writer, plan, "group", "temp", _runChunks, _isRagged);
+            GroupOf(writer, plan, "temp", runs, run, _runChunks, _isRagged);
             writer.Line($"mad.wide.u32 address, group, {PanelLayout.PanelRows * 2}, scaleAddress{pair};");
             writer.Line($"@isTile ld.global.nc.v2.b32 {{{Packed(pair, run)}0, {Packed(pair, run)}1}}, [address];");
         }

@@ -14,6 +14,7 @@ internal static class HalfArithmetic
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Half Round(double value) => BitConverter.UInt16BitsToHalf(RoundToBits(value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static double Widen(Half value) => Single(value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -29,6 +30,7 @@ internal static class HalfArithmetic
         return BitConverter.UInt32BitsToSingle(result | sign);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ushort RoundToBits(double value)
     {
         ulong bits = BitConverter.DoubleToUInt64Bits(value);
@@ -112,10 +114,13 @@ internal readonly struct PackedTernary<TOperation> : ITernary<uint, uint, uint, 
 /// <summary>Two halves in a word.</summary>
 internal static class Packed
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Half Low(uint pair) => BitConverter.UInt16BitsToHalf((ushort)pair);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Half High(uint pair) => BitConverter.UInt16BitsToHalf((ushort)(pair >> 16));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Join(Half low, Half high) =>
         ((uint)BitConverter.HalfToUInt16Bits(high) << 16) | BitConverter.HalfToUInt16Bits(low);
 }

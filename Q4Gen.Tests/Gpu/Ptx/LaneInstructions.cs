@@ -148,6 +148,7 @@ internal sealed class PackInstruction<TPart, TWhole>(int target, int[] parts) : 
     where TPart : unmanaged, System.Numerics.IBinaryInteger<TPart>
     where TWhole : unmanaged, System.Numerics.IBinaryInteger<TWhole>
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Execute(PtxWarp warp, uint active)
     {
         int bits = Unsafe.SizeOf<TPart>() * 8;
@@ -170,6 +171,7 @@ internal sealed class UnpackInstruction<TPart, TWhole>(int[] parts, int source) 
     where TPart : unmanaged, System.Numerics.IBinaryInteger<TPart>
     where TWhole : unmanaged, System.Numerics.IBinaryInteger<TWhole>
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Execute(PtxWarp warp, uint active)
     {
         int bits = Unsafe.SizeOf<TPart>() * 8;

@@ -82,6 +82,7 @@ internal sealed class LoadMatrixInstruction(int[] targets, PtxAddress address, b
 {
     private const int Size = 8;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Execute(PtxWarp warp, uint active)
     {
         // The addresses are read before the targets are written, which may be the same registers.
@@ -93,7 +94,7 @@ internal sealed class LoadMatrixInstruction(int[] targets, PtxAddress address, b
             if (address.Space == PtxSpace.Generic)
             {
                 place = PtxWarp.SpaceOf(place) == PtxSpace.Shared
-                    ? place - SharedMemory.GenericWindow
+                    ? place - PtxSharedMemory.GenericWindow
                     : throw new PtxFault($"takes the generic address 0x{place:X} for one of Shared memory");
             }
 

@@ -28,7 +28,7 @@ internal sealed class PtxBlock
 
     public PtxMemory Memory { get; }
 
-    public SharedMemory Shared { get; }
+    public PtxSharedMemory Shared { get; }
 
     public byte[] Parameters { get; }
 

@@ -9,6 +9,7 @@ internal sealed class PtxBuffer(string name, byte[] data, PtxBufferUse use)
 {
     private const long Nobody = 0;
     private const long SeveralThreads = -1;
+    private const long SeveralBlocks = -1;
 
     private readonly bool[]? _written = use.HasFlag(PtxBufferUse.Unwritten) ? new bool[data.Length] : null;
     private int _shift;
@@ -51,50 +52,28 @@ internal sealed class PtxBuffer(string name, byte[] data, PtxBufferUse use)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void CheckRange(long offset, int bytes, string verb)
     {
-        if ((ulong)offset > (ulong)data.Length || offset + bytes > data.Length)
+        if ((ulong)offset > (ulong)data.Length || offset + bytes > data.Length || (offset & (bytes - 1)) != 0)
         {
-            throw new PtxFault($"{verb} {bytes} bytes at offset {offset} of buffer '{name}' ({data.Length} bytes)");
-        }
-
-        if ((offset & (bytes - 1)) != 0)
-        {
-            throw new PtxFault($"{verb} {bytes} bytes at offset {offset} of buffer '{name}', which is not aligned to {bytes}");
+            throw Misplaced(offset, bytes, verb);
         }
     }
 
-    public void NoteRead(long offset, int bytes, PtxWarp warp, int lane)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void NoteRead(long offset, int bytes, PtxWarp warp, int lane, bool isUnchanging)
     {
         warp.CountRead(this, bytes);
-        if (_readers.Length == 0)
+        if (_readers.Length != 0)
         {
-            return;
-        }
-
-        long thread = warp.GlobalThread(lane);
-        for (long granule = offset >> _shift; granule <= (offset + bytes - 1) >> _shift; granule++)
-        {
-            var writer = _writers[granule];
-            if (!IsOrdered(writer, thread, warp))
-            {
-                throw new PtxFault($"reads offset {granule << _shift} of buffer '{name}', which another thread writes in the same run");
-            }
-
-            ref var reader = ref _readers[granule];
-            bool isOther = reader.Thread != Nobody && reader.Thread != thread && !IsOrdered(reader, thread, warp);
-            reader = new(isOther ? SeveralThreads : thread, warp.Block.Index, warp.Block.Epoch);
-        }
-
-        if (_written is not null && _written.AsSpan((int)offset, bytes).Contains(false))
-        {
-            throw new PtxFault($"reads {bytes} bytes at offset {offset} of buffer '{name}', which have not been written");
+            NoteReadOfWritable(offset, bytes, warp, lane, isUnchanging);
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void NoteWrite(long offset, int bytes, PtxWarp warp, int lane)
     {
-        if (use.HasFlag(PtxBufferUse.ReadOnly))
+        if (_readers.Length == 0)
         {
-            throw new PtxFault($"writes {bytes} bytes at offset {offset} of buffer '{name}', which is only to be read");
+            throw Fault(offset, "writes", "which is only to be read");
         }
 
         warp.CountWritten(this, bytes);
@@ -104,12 +83,12 @@ internal sealed class PtxBuffer(string name, byte[] data, PtxBufferUse use)
             ref var writer = ref _writers[granule];
             if (writer.Thread != Nobody && (use.HasFlag(PtxBufferUse.WriteOnce) || !IsOrdered(writer, thread, warp)))
             {
-                throw new PtxFault($"writes offset {granule << _shift} of buffer '{name}', which has been written in this run before");
+                throw Fault(granule << _shift, "writes", "which has been written in this run before");
             }
 
             if (!IsOrdered(_readers[granule], thread, warp))
             {
-                throw new PtxFault($"writes offset {granule << _shift} of buffer '{name}', which another thread reads in the same run");
+                throw Fault(granule << _shift, "writes", "which another thread reads in the same run");
             }
 
             writer = new(thread, warp.Block.Index, warp.Block.Epoch);
@@ -117,6 +96,41 @@ internal sealed class PtxBuffer(string name, byte[] data, PtxBufferUse use)
 
         _written?.AsSpan((int)offset, bytes).Fill(true);
     }
+
+    private void NoteReadOfWritable(long offset, int bytes, PtxWarp warp, int lane, bool isUnchanging)
+    {
+        long thread = warp.GlobalThread(lane);
+        for (long granule = offset >> _shift; granule <= (offset + bytes - 1) >> _shift; granule++)
+        {
+            var writer = _writers[granule];
+            if (isUnchanging && writer.Thread != Nobody)
+            {
+                throw Fault(granule << _shift, "reads", "which this run writes, so that .nc may see what was there before");
+            }
+
+            if (!IsOrdered(writer, thread, warp))
+            {
+                throw Fault(granule << _shift, "reads", "which another thread writes in the same run");
+            }
+
+            ref var reader = ref _readers[granule];
+            bool isOther = !IsOrdered(reader, thread, warp);
+            bool isOfOtherBlock = isOther && reader.Block != warp.Block.Index;
+            reader = new(isOther ? SeveralThreads : thread, isOfOtherBlock ? SeveralBlocks : warp.Block.Index, warp.Block.Epoch);
+        }
+
+        if (_written is not null && _written.AsSpan((int)offset, bytes).Contains(false))
+        {
+            throw Fault(offset, "reads", "which has not been written");
+        }
+    }
+
+    private PtxFault Misplaced(long offset, int bytes, string verb) => new(
+        $"{verb} {bytes} bytes at offset {offset} of buffer '{name}' ({data.Length} bytes)"
+        + (offset >= 0 && offset + bytes <= data.Length ? $", which is not aligned to {bytes}" : ", outside of it"));
+
+    private PtxFault Fault(long offset, string verb, string reason) =>
+        new($"{verb} at offset {offset} of buffer '{name}' ({data.Length} bytes), {reason}");
 
     public void CountRead(long bytes) => Interlocked.Add(ref _bytesRead, bytes);
 

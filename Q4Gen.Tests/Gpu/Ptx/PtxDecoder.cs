@@ -103,6 +103,24 @@ internal sealed partial class PtxDecoder
         instruction.PredicateTargets = [.. _predicateTargets];
     }
 
+    /// <summary>Refuses what came into PTX later than the version that the program declares.</summary>
+    private void RequireVersion(double version)
+    {
+        if (_builder.Version < version)
+        {
+            throw Error(System.FormattableString.Invariant($"needs PTX {version:0.0}, but the program declares {_builder.Version:0.0}"));
+        }
+    }
+
+    /// <summary>Refuses what older processors than the program's do not have.</summary>
+    private void RequireTarget(int target)
+    {
+        if (_builder.Target < target)
+        {
+            throw Error($"needs sm_{target}, but the program is for sm_{_builder.Target}");
+        }
+    }
+
     private PtxException Error(string message) => new($"Line {_statement.Line}: '{_statement.Text}' {message}.");
 
     /// <summary>Makes an instruction whose operation and types are known only now.</summary>
@@ -191,8 +209,8 @@ internal sealed partial class PtxDecoder
     private int AddressConstant(PtxVariable variable, long offset) => variable switch
     {
         { IsDynamic: true } => _builder.Constant(PtxConstantKind.DynamicShared, (ulong)offset),
-        { Space: PtxSpace.Shared } => _builder.Constant(PtxConstantKind.Literal, (ulong)(SharedMemory.Base + variable.Offset + offset)),
-        { Space: PtxSpace.Local } => _builder.Constant(PtxConstantKind.Literal, (ulong)(LocalMemory.Base + variable.Offset + offset)),
+        { Space: PtxSpace.Shared } => _builder.Constant(PtxConstantKind.Literal, (ulong)(PtxSharedMemory.Base + variable.Offset + offset)),
+        { Space: PtxSpace.Local } => _builder.Constant(PtxConstantKind.Literal, (ulong)(PtxLocalMemory.Base + variable.Offset + offset)),
         _ => throw Error($"takes the address of '{variable.Name}', which is not supported"),
     };
 

@@ -149,7 +149,7 @@ internal sealed partial class PtxDecoder
 
         bool takesInteger = _opcode == "shr";
         if (type.Bits == 8 || (type.Kind != PtxKind.Bits && !(takesInteger && type.IsInteger))
-            || (type.Bits == 16 && _opcode is "popc" or "clz" or "brev" && type.Bits == 16))
+            || (type.Bits == 16 && _opcode is ("popc" or "clz" or "brev")))
         {
             throw Error("has a type that it does not take");
         }
@@ -263,6 +263,7 @@ internal sealed partial class PtxDecoder
         var from = TakeType();
         if (to.Kind == PtxKind.HalfPair)
         {
+            RequireTarget(80);
             return from == PtxType.F32 && rounding == "rn" && !flushes && !saturates
                 ? Make(
                     typeof(BinaryInstruction<,,,>), [typeof(PackHalves), typeof(float), typeof(float), typeof(uint)],

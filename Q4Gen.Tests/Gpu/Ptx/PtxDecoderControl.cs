@@ -139,7 +139,11 @@ internal sealed partial class PtxDecoder
             return new WarpBarrierInstruction { MemberMask = Source(PtxType.B32) };
         }
 
-        Has("cta");
+        if (Has("cta"))
+        {
+            RequireVersion(7.8);
+        }
+
         Require("sync");
         bool isAligned = Has("aligned") || !isCurrentName;
         return new BarrierInstruction(Source(PtxType.U32), HasOperand ? Source(PtxType.U32) : -1, isAligned);
@@ -148,6 +152,11 @@ internal sealed partial class PtxDecoder
     private PtxInstruction Shuffle()
     {
         bool hasMask = Has("sync");
+        if (!hasMask && _builder.Target >= 70 && _builder.Version >= 6.4)
+        {
+            throw Error("needs .sync, from sm_70 and PTX 6.4 on");
+        }
+
         var mode = Require("up", "down", "bfly", "idx") switch
         {
             "up" => PtxShuffle.Up,
@@ -184,6 +193,7 @@ internal sealed partial class PtxDecoder
 
     private PtxInstruction MatrixMultiply()
     {
+        RequireTarget(80);
         foreach (string modifier in (string[])["sync", "aligned", "m16n8k16", "row", "col", "f32", "f16", "f16", "f32"])
         {
             Require(modifier);
@@ -198,6 +208,7 @@ internal sealed partial class PtxDecoder
 
     private PtxInstruction LoadMatrix()
     {
+        RequireTarget(75);
         Require("sync");
         Require("aligned");
         Require("m8n8");

@@ -47,9 +47,10 @@ internal sealed partial class PtxDecoder
     private void PassCacheModifiers()
     {
         while (TakeAny(
-            "nc", "ca", "cg", "cs", "lu", "cv", "wb", "wt", "L1::evict_normal", "L1::evict_unchanged", "L1::evict_first", "L1::evict_last",
+            "L1::evict_normal", "L1::evict_unchanged", "L1::evict_first", "L1::evict_last",
             "L1::no_allocate", "L2::evict_normal", "L2::evict_first", "L2::evict_last", "L2::64B", "L2::128B", "L2::256B") is not null)
         {
+            RequireVersion(7.4);
         }
     }
 
@@ -59,10 +60,16 @@ internal sealed partial class PtxDecoder
         {
         }
 
-        return TakeAny("global", "shared", "shared::cta", "local", "param") switch
+        if (Has("shared::cta"))
+        {
+            RequireVersion(7.8);
+            return PtxSpace.Shared;
+        }
+
+        return TakeAny("global", "shared", "local", "param") switch
         {
             "global" => PtxSpace.Global,
-            "shared" or "shared::cta" => PtxSpace.Shared,
+            "shared" => PtxSpace.Shared,
             "local" => PtxSpace.Local,
             "param" => PtxSpace.Parameter,
             _ => PtxSpace.Generic,
@@ -79,6 +86,8 @@ internal sealed partial class PtxDecoder
     private PtxInstruction Load()
     {
         var space = TakeSpace();
+        _ = TakeAny("ca", "cg", "cs", "lu", "cv");
+        bool isUnchanging = space == PtxSpace.Global && Has("nc");
         PassCacheModifiers();
         int count = TakeVectorLength();
         var type = MemoryType(count);
@@ -96,7 +105,8 @@ internal sealed partial class PtxDecoder
         }
 
         _builder.NoteAccess(space, type.Bytes * count);
-        return Make(typeof(LoadInstruction<,>), [MemoryClr(type), register], Address(space), slots);
+        var address = Address(space) with { Space = isUnchanging ? PtxSpace.Unchanging : space };
+        return Make(typeof(LoadInstruction<,>), [MemoryClr(type), register], address, slots);
     }
 
     private PtxInstruction Store()
@@ -107,6 +117,7 @@ internal sealed partial class PtxDecoder
             throw Error("calls a function, which is not supported");
         }
 
+        _ = TakeAny("wb", "cg", "cs", "wt");
         PassCacheModifiers();
         int count = TakeVectorLength();
         var type = MemoryType(count);
@@ -162,6 +173,7 @@ internal sealed partial class PtxDecoder
     private PtxInstruction AsyncCopy()
     {
         Require("async");
+        RequireTarget(80);
         switch (TakeAny("commit_group", "wait_group", "wait_all"))
         {
             case "commit_group":
@@ -173,9 +185,13 @@ internal sealed partial class PtxDecoder
         }
 
         bool isWide = Require("ca", "cg") == "cg";
-        Require("shared", "shared::cta");
+        if (Require("shared", "shared::cta") == "shared::cta")
+        {
+            RequireVersion(7.8);
+        }
+
         Require("global");
-        TakeAny("L2::64B", "L2::128B", "L2::256B");
+        PassCacheModifiers();
         var target = Address(PtxSpace.Shared);
         var source = Address(PtxSpace.Global);
         int bytes = Immediate(16);

@@ -77,6 +77,12 @@ internal sealed record PtxEntry(string Name)
     /// <summary>The instructions that a warp may execute before the program counts as endless.</summary>
     public long StepLimit { get; set; } = 50_000_000;
 
+    /// <summary>
+    /// Whether shuffles, votes and matrix products order a warp's accesses to memory as <c>bar.warp.sync</c> does. They make the
+    /// threads meet, but the PTX manual promises an order of accesses for <c>bar.warp.sync</c> alone.
+    /// </summary>
+    public bool CollectivesOrderMemory { get; set; } = true;
+
     /// <summary>The bytes of shared memory that the entry declares.</summary>
     public int StaticSharedBytes => StaticShared.Sum(variable => variable.Bytes);
 

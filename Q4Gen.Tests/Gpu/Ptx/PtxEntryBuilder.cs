@@ -20,6 +20,12 @@ internal sealed class PtxEntryBuilder(string name)
 
     public string Name => name;
 
+    /// <summary>The version of PTX that the program declares.</summary>
+    public double Version { get; init; }
+
+    /// <summary>The number of the architecture that the program is for, as in sm_80.</summary>
+    public int Target { get; init; }
+
     public List<PtxInstruction> Code { get; } = [];
 
     public List<PtxVariable> Parameters { get; } = [];
@@ -141,10 +147,13 @@ internal sealed class PtxEntryBuilder(string name)
 
     private static int Align(int offset, int alignment) => (offset + alignment - 1) / alignment * alignment;
 
-    /// <summary>The next offset with this alignment, and with no better one.</summary>
+    /// <summary>
+    /// The next offset with this alignment, and with no better one, except for the first variable: shared memory as a whole is
+    /// well aligned on a GPU, too.
+    /// </summary>
     private static int Place(int end, int alignment)
     {
         int offset = Align(end, alignment);
-        return offset % (2 * alignment) == 0 ? offset + alignment : offset;
+        return offset > 0 && offset % (2 * alignment) == 0 ? offset + alignment : offset;
     }
 }

@@ -76,7 +76,7 @@ internal sealed class PtxMemory
     public T[] Read<T>(long address)
         where T : unmanaged => Find((ulong)address, out _).Read<T>();
 
-    internal static bool IsGlobal(ulong address) => address < SharedMemory.GenericWindow;
+    internal static bool IsGlobal(ulong address) => address < PtxSharedMemory.GenericWindow;
 
     /// <summary>Begins a run, of which threads' accesses to the same bytes are compared.</summary>
     /// <param name="granule">The bytes of the program's narrowest access to global memory.</param>
@@ -88,14 +88,16 @@ internal sealed class PtxMemory
         }
     }
 
-    internal ref byte Load(PtxWarp warp, int lane, ulong address, int bytes)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal ref byte Load(PtxWarp warp, int lane, ulong address, int bytes, bool isUnchanging = false)
     {
         var buffer = Find(address, out long offset);
         buffer.CheckRange(offset, bytes, "reads");
-        buffer.NoteRead(offset, bytes, warp, lane);
+        buffer.NoteRead(offset, bytes, warp, lane, isUnchanging);
         return ref buffer.At(offset);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal ref byte Store(PtxWarp warp, int lane, ulong address, int bytes)
     {
         var buffer = Find(address, out long offset);
@@ -110,10 +112,12 @@ internal sealed class PtxMemory
         ulong slot = (address >> SlotBits) - 1;
         if (slot >= (ulong)_buffers.Count)
         {
-            throw new PtxFault($"uses 0x{address:X} as an address of global memory, which no buffer is near");
+            throw Nowhere(address);
         }
 
         offset = (long)(address & ((1UL << SlotBits) - 1)) - (long)Middle;
         return _buffers[(int)slot];
     }
+
+    private static PtxFault Nowhere(ulong address) => new($"uses 0x{address:X} as an address of global memory, which no buffer is near");
 }

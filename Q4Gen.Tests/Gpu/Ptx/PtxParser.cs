@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Q4Gen.Tests.Gpu.Ptx;
 
 /// <summary>Reads a module: directives, declarations and the entries with their bodies.</summary>
@@ -5,6 +7,8 @@ internal sealed class PtxParser(string text)
 {
     private readonly PtxScanner _scanner = new(text);
     private readonly Dictionary<string, PtxEntry> _entries = [];
+    private double _version;
+    private int _target;
 
     /// <summary>What stands outside of entries, to be declared in each of them.</summary>
     private readonly List<Action<PtxEntryBuilder, PtxScope>> _moduleDeclarations = [];
@@ -16,11 +20,23 @@ internal sealed class PtxParser(string text)
             string word = _scanner.TakeWord();
             switch (word)
             {
-                case ".version" or ".address_size":
-                    _scanner.TakeWord();
+                case ".version":
+                    _version = double.TryParse(_scanner.TakeWord(), CultureInfo.InvariantCulture, out double version)
+                        ? version
+                        : throw _scanner.Error("the version is no number");
+                    break;
+                case ".address_size":
+                    if (_scanner.TakeCount() != 64)
+                    {
+                        throw _scanner.Error("only addresses of 64 bits are supported");
+                    }
+
                     break;
                 case ".target":
-                    TakeList();
+                    string target = TakeList()[0];
+                    _target = target.StartsWith("sm_", StringComparison.Ordinal) && int.TryParse(target[3..].TrimEnd('a', 'f'), out int number)
+                        ? number
+                        : throw _scanner.Error($"the target '{target}' is not supported");
                     break;
                 case ".file" or ".loc":
                     _scanner.SkipLine();
@@ -55,7 +71,7 @@ internal sealed class PtxParser(string text)
 
     private void ParseEntry()
     {
-        var builder = new PtxEntryBuilder(_scanner.TakeWord());
+        var builder = new PtxEntryBuilder(_scanner.TakeWord()) { Version = _version, Target = _target };
         var module = new PtxScope(null);
         foreach (var declare in _moduleDeclarations)
         {

@@ -131,7 +131,7 @@ internal sealed class PtxScanner
         {
             // A modifier such as L1::no_allocate; a single colon ends a label.
             return _text[_position - 1] == ':'
-                || (_position + 2 < _text.Length && _text[_position + 1] == ':' && char.IsAsciiLetter(_text[_position + 2]));
+                || (_position + 2 < _text.Length && _text[_position + 1] == ':' && char.IsAsciiLetterOrDigit(_text[_position + 2]));
         }
 
         // The sign of a decimal exponent, as in 1.5e-3.

@@ -4,6 +4,9 @@ internal enum PtxSpace
 {
     Generic,
     Global,
+
+    /// <summary>Global memory that the program says does not change while it runs: <c>ld.global.nc</c>.</summary>
+    Unchanging,
     Shared,
     Local,
     Parameter,

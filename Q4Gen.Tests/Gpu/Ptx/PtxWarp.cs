@@ -9,7 +9,7 @@ internal sealed partial class PtxWarp
 {
     private readonly PtxEntry _entry;
     private readonly ulong[] _registers;
-    private readonly LocalMemory _local;
+    private readonly PtxLocalMemory _local;
     private readonly int[] _threadX = new int[Lane.Count];
     private readonly int[] _threadY = new int[Lane.Count];
     private readonly int[] _threadZ = new int[Lane.Count];
@@ -76,6 +76,7 @@ internal sealed partial class PtxWarp
 
     public void AdvanceEpoch() => Epoch++;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void SetPredicate(int slot, uint active, uint truth) => Predicates[slot] = (Predicates[slot] & ~active) | (truth & active);
 
     /// <summary>Writes the same word to a register of all active threads.</summary>
@@ -106,15 +107,16 @@ internal sealed partial class PtxWarp
 
     public static ulong Window(PtxSpace space) => space switch
     {
-        PtxSpace.Shared => SharedMemory.GenericWindow,
-        PtxSpace.Local => LocalMemory.GenericWindow,
+        PtxSpace.Shared => PtxSharedMemory.GenericWindow,
+        PtxSpace.Local => PtxLocalMemory.GenericWindow,
         _ => 0,
     };
 
     /// <summary>The state space that a generic address belongs to.</summary>
     public static PtxSpace SpaceOf(ulong address) =>
-        PtxMemory.IsGlobal(address) ? PtxSpace.Global : address < LocalMemory.GenericWindow ? PtxSpace.Shared : PtxSpace.Local;
+        PtxMemory.IsGlobal(address) ? PtxSpace.Global : address < PtxLocalMemory.GenericWindow ? PtxSpace.Shared : PtxSpace.Local;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ref byte Load(PtxSpace space, int lane, ulong address, int bytes)
     {
         CurrentLane = lane;
@@ -122,6 +124,8 @@ internal sealed partial class PtxWarp
         {
             case PtxSpace.Global:
                 return ref Block.Memory.Load(this, lane, address, bytes);
+            case PtxSpace.Unchanging:
+                return ref Block.Memory.Load(this, lane, address, bytes, isUnchanging: true);
             case PtxSpace.Shared:
                 return ref Block.Shared.Load(this, lane, address, bytes);
             case PtxSpace.Local:
@@ -132,6 +136,7 @@ internal sealed partial class PtxWarp
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ref byte Store(PtxSpace space, int lane, ulong address, int bytes)
     {
         CurrentLane = lane;
@@ -150,6 +155,7 @@ internal sealed partial class PtxWarp
     }
 
     /// <summary>Counts what is read. The buffer is told when another is read, or the warp rests: blocks run side by side.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void CountRead(PtxBuffer buffer, int bytes)
     {
         if (_readBuffer != buffer)
@@ -163,6 +169,7 @@ internal sealed partial class PtxWarp
     }
 
     /// <inheritdoc cref="CountRead"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void CountWritten(PtxBuffer buffer, int bytes)
     {
         if (_writtenBuffer != buffer)
@@ -209,7 +216,7 @@ internal sealed partial class PtxWarp
     private ulong Value(PtxConstant constant, int lane) => constant.Kind switch
     {
         PtxConstantKind.Literal => constant.Value,
-        PtxConstantKind.DynamicShared => constant.Value + SharedMemory.Base + (ulong)_entry.DynamicSharedOffset,
+        PtxConstantKind.DynamicShared => constant.Value + PtxSharedMemory.Base + (ulong)_entry.DynamicSharedOffset,
         PtxConstantKind.DynamicSharedBytes => (ulong)Block.DynamicSharedBytes,
         PtxConstantKind.TidX => (ulong)_threadX[lane],
         PtxConstantKind.TidY => (ulong)_threadY[lane],

@@ -104,6 +104,7 @@ internal sealed partial class PtxWarp
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Run(Group group)
     {
         int limit = int.MaxValue;
@@ -140,6 +141,7 @@ internal sealed partial class PtxWarp
 
     /// <summary>Executes an instruction.</summary>
     /// <returns>Whether the group can simply go on.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool Step(Group group, PtxInstruction instruction)
     {
         uint active = group.Mask;
@@ -196,6 +198,7 @@ internal sealed partial class PtxWarp
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Execute(PtxInstruction instruction, uint active)
     {
         CheckSources(instruction, active);
@@ -212,6 +215,7 @@ internal sealed partial class PtxWarp
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void CheckSources(PtxInstruction instruction, uint active)
     {
         int[] sources = instruction.Sources;
@@ -240,6 +244,7 @@ internal sealed partial class PtxWarp
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private bool Branch(Group group, BranchInstruction branch, uint active)
     {
         CheckSources(branch, active);
@@ -308,7 +313,7 @@ internal sealed partial class PtxWarp
         }
 
         Execute(instruction, group.Mask);
-        if (needed == uint.MaxValue)
+        if (needed == uint.MaxValue && _entry.CollectivesOrderMemory)
         {
             AdvanceEpoch();
         }

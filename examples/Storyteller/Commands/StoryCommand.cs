@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Q4Gen;
+using Q4Gen.Gpu;
 using Storyteller.Text;
 
 namespace Storyteller.Commands;
@@ -40,18 +41,26 @@ public static class StoryCommand
         "--group", "Columns that share a scale: 32, 64 or 128.", StoryModel.DeclaredGroup,
         "32, 64 or 128", value => value is 32 or 64 or 128);
 
+    private static readonly Option<int?> s_gpu = new("--gpu")
+    {
+        Description = "Compute the 4-bit layers on a CUDA device: that of an index, or the best one.",
+        HelpName = "index",
+        Arity = ArgumentArity.ZeroOrOne,
+        CustomParser = ParseGpu,
+    };
+
     private static readonly Option<FileInfo?> s_perplexity = new("--perplexity")
     {
         Description = "Score this text, stories separated by <|endoftext|>, instead of telling one.",
     };
 
-    private static readonly Option[] s_storyOptions = [s_prompt, s_tokens, s_seed, s_temperature, s_topP, s_group];
+    private static readonly Option[] s_storyOptions = [s_prompt, s_tokens, s_seed, s_temperature, s_topP, s_group, s_gpu];
 
     /// <summary>Runs the program.</summary>
     /// <param name="args">Its arguments.</param>
     /// <param name="output">Gets the story or the scores.</param>
     /// <param name="errors">Gets what is wrong.</param>
-    /// <returns>0, or 2 where an option is wrong, or 1 where the work failed.</returns>
+    /// <returns>0, or 2 where an option is wrong or asks for a GPU that is not there, or 1 where the work failed.</returns>
     public static int Run(string[] args, TextWriter output, TextWriter errors)
     {
         ParseResult result = Create().Parse(args);
@@ -70,7 +79,7 @@ public static class StoryCommand
             errors.WriteLine(exception.Message);
             return Mistake;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or GpuOutOfMemoryException)
         {
             errors.WriteLine(exception.Message);
             return Failure;
@@ -108,8 +117,24 @@ public static class StoryCommand
 
         var options = new StoryOptions(
             result.GetValue(s_tokens), result.GetValue(s_seed), result.GetValue(s_temperature), result.GetValue(s_topP));
-        StoryRun.Run(result.GetValue(s_prompt)!, options, result.GetValue(s_group), output);
+        using GpuLayers? gpu = result.GetResult(s_gpu) is null ? null : GpuLayers.Open(result.GetValue(s_gpu));
+        StoryRun.Run(result.GetValue(s_prompt)!, options, result.GetValue(s_group), gpu, output);
         return 0;
+    }
+
+    private static int? ParseGpu(ArgumentResult result)
+    {
+        if (result.Tokens is not [Token token, ..])
+        {
+            return null;
+        }
+
+        if (!int.TryParse(token.Value, NumberStyles.None, CultureInfo.InvariantCulture, out int index))
+        {
+            result.AddError($"--gpu is '{token.Value}'; it must be the index of a CUDA device, or stand alone for the best one.");
+        }
+
+        return index;
     }
 
     private static Option<T> Number<T>(string name, string description, T defaultValue, string expected, Func<T, bool> isValid)

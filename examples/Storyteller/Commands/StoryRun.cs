@@ -8,11 +8,17 @@ namespace Storyteller.Commands;
 /// <summary>Tells a story, then says what told it and how fast.</summary>
 internal static class StoryRun
 {
-    public static void Run(string prompt, StoryOptions options, int group, TextWriter output)
+    /// <param name="prompt">How the story begins.</param>
+    /// <param name="options">How it goes on.</param>
+    /// <param name="group">Columns that share a scale.</param>
+    /// <param name="gpu">The GPU that computes the layers; null for the processor.</param>
+    /// <param name="output">Gets the story.</param>
+    public static void Run(string prompt, StoryOptions options, int group, GpuLayers? gpu, TextWriter output)
     {
         StoryTokenizer tokenizer = EmbeddedModel.CreateTokenizer();
         using StoryModel model = EmbeddedModel.Load4Bit(group);
-        var decoder = new Decoder(StoryModel.Config, model.ToDecoderWeights(layer => layer.Forward));
+        var decoder = new Decoder(
+            StoryModel.Config, model.ToDecoderWeights(layer => gpu is null ? layer.Forward : gpu.Bring(layer)));
         var teller = new Teller(decoder, tokenizer);
 
         int[] tokens = teller.EncodePrompt(prompt);
@@ -30,14 +36,19 @@ internal static class StoryRun
         });
         output.WriteLine();
         output.WriteLine();
-        Describe(model, timing, output);
+        Describe(model, timing, gpu, output);
     }
 
-    private static void Describe(StoryModel model, StoryTiming timing, TextWriter output)
+    private static void Describe(StoryModel model, StoryTiming timing, GpuLayers? gpu, TextWriter output)
     {
         Line($"{timing.Tokens} tokens in {timing.Time.TotalSeconds:F2} s: {timing.TokensPerSecond:N0} tokens a second");
         Line($"{model.Layers.Sum(layer => layer.ByteLength):N0} bytes of weights in {model.Layers.Count()} layers of 4 bits");
-        foreach (IGrouping<KernelInfo, Linear4Bit> kernel in model.Layers.GroupBy(layer => layer.Kernel))
+        if (gpu is not null)
+        {
+            Line($"on {gpu}; everything else ran on the processor");
+        }
+
+        foreach (IGrouping<string, Linear4Bit> kernel in model.Layers.GroupBy(layer => gpu?.Kernel(layer) ?? layer.Kernel.ToString()))
         {
             Line($"{kernel.Count(),4} × {kernel.Key}");
         }

@@ -12,7 +12,7 @@ internal sealed record PtxSharedVariable(string Name, int Offset, int Bytes);
 /// Time is counted in the block's barriers, and within a warp in the warp's own ones: two accesses, one of them a write, by
 /// different threads must have a barrier between them.
 /// </summary>
-internal sealed class SharedMemory
+internal sealed class PtxSharedMemory
 {
     /// <summary>The address of the first byte. It is not 0, so that a lost address is noticed.</summary>
     public const uint Base = 1024;
@@ -32,7 +32,7 @@ internal sealed class SharedMemory
     private readonly int _shift;
     private readonly PtxSharedVariable[] _variables;
 
-    public SharedMemory(PtxSharedVariable[] variables, int granule)
+    public PtxSharedMemory(PtxSharedVariable[] variables, int granule)
     {
         _variables = variables;
         _shift = BitOperations.Log2((uint)granule);
@@ -93,26 +93,16 @@ internal sealed class SharedMemory
         return ref _bytes[offset];
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ref byte Load(PtxWarp warp, ushort who, ulong address, int bytes)
     {
         long offset = Check(address, bytes, "reads");
         for (long index = offset >> _shift; index <= (offset + bytes - 1) >> _shift; index++)
         {
             ref var granule = ref _granules[index];
-            if (granule.State != State.Written)
+            if (granule.State != State.Written || (granule.Writer != who && !granule.WroteBefore(warp)))
             {
-                throw new PtxFault(granule.State switch
-                {
-                    State.Outside => $"reads {bytes} bytes {Place(offset)}, outside of it",
-                    State.Pending => $"reads {bytes} bytes {Place(offset)}, to which cp.async still copies: nobody has waited for it",
-                    _ => $"reads {bytes} bytes {Place(offset)}, which have not been written",
-                });
-            }
-
-            if (granule.Writer != who && !granule.WroteBefore(warp))
-            {
-                throw new PtxFault(
-                    $"reads {bytes} bytes {Place(offset)}, which thread {granule.Writer} has written without a barrier since");
+                throw Unreadable(granule, offset, bytes);
             }
 
             granule.Read(warp, who);
@@ -121,28 +111,22 @@ internal sealed class SharedMemory
         return ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_bytes), (nint)offset);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private ref byte Write(PtxWarp warp, ushort who, ulong address, int bytes, State state)
     {
         long offset = Check(address, bytes, "writes");
         for (long index = offset >> _shift; index <= (offset + bytes - 1) >> _shift; index++)
         {
             ref var granule = ref _granules[index];
-            if (granule.State is State.Outside or State.Pending)
+            if (granule.State is State.Outside or State.Pending
+                || (granule.State == State.Written && granule.Writer != who && !granule.WroteBefore(warp)))
             {
-                throw new PtxFault(granule.State == State.Outside
-                    ? $"writes {bytes} bytes {Place(offset)}, outside of it"
-                    : $"writes {bytes} bytes {Place(offset)}, to which cp.async still copies: nobody has waited for it");
-            }
-
-            if (granule.State == State.Written && granule.Writer != who && !granule.WroteBefore(warp))
-            {
-                throw new PtxFault(
-                    $"writes {bytes} bytes {Place(offset)}, which thread {granule.Writer} has written without a barrier since");
+                throw Unwritable(granule, offset, bytes);
             }
 
             if (granule.Reader != Nobody && granule.Reader != who && !granule.WasReadBefore(warp))
             {
-                throw new PtxFault($"writes {bytes} bytes {Place(offset)}, which {Reader(granule.Reader)} read without a barrier since");
+                throw Overtakes(granule, offset, bytes);
             }
 
             granule.Wrote(warp, who, state);
@@ -155,15 +139,33 @@ internal sealed class SharedMemory
     private long Check(ulong address, int bytes, string verb)
     {
         long offset = (long)address - Base;
-        if ((ulong)offset >= (ulong)_bytes.Length || offset + bytes > _bytes.Length)
-        {
-            throw new PtxFault($"{verb} {bytes} bytes {Place(offset)}, outside of it");
-        }
-
-        return (address & (uint)(bytes - 1)) == 0
+        return (ulong)offset < (ulong)_bytes.Length && offset + bytes <= _bytes.Length && (address & (uint)(bytes - 1)) == 0
             ? offset
-            : throw new PtxFault($"{verb} {bytes} bytes {Place(offset)}, which is not aligned to {bytes} (address {address})");
+            : throw Misplaced(offset, bytes, verb);
     }
+
+    private PtxFault Misplaced(long offset, int bytes, string verb) => Fault(
+        verb, offset, bytes, offset < 0 || offset + bytes > _bytes.Length ? "outside of it" : $"which is not aligned to {bytes} (address {offset + Base})");
+
+    private PtxFault Unreadable(Granule granule, long offset, int bytes) => Fault("reads", offset, bytes, granule.State switch
+    {
+        State.Outside => "outside of it",
+        State.Unwritten => "which have not been written",
+        State.Pending => "to which cp.async still copies: nobody has waited for it",
+        _ => $"which thread {granule.Writer} has written without a barrier since",
+    });
+
+    private PtxFault Unwritable(Granule granule, long offset, int bytes) => Fault("writes", offset, bytes, granule.State switch
+    {
+        State.Outside => "outside of it",
+        State.Pending => "to which cp.async still copies: nobody has waited for it",
+        _ => $"which thread {granule.Writer} has written without a barrier since",
+    });
+
+    private PtxFault Overtakes(Granule granule, long offset, int bytes) =>
+        Fault("writes", offset, bytes, $"which {Reader(granule.Reader)} read without a barrier since");
+
+    private PtxFault Fault(string verb, long offset, int bytes, string reason) => new($"{verb} {bytes} bytes {Place(offset)}, {reason}");
 
     private static string Reader(ushort who) => who switch
     {
@@ -176,7 +178,7 @@ internal sealed class SharedMemory
     {
         if (_variables.Length == 0)
         {
-            return $"at shared address {offset + Base}, but there are no shared variables";
+            return $"at shared address {offset + Base}";
         }
 
         var nearest = _variables.MinBy(variable => Math.Max(variable.Offset - offset, offset - (variable.Offset + variable.Bytes - 1)))!;
@@ -193,12 +195,15 @@ internal sealed class SharedMemory
         private int _readEpoch;
         private int _readWarpEpoch;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public readonly bool WroteBefore(PtxWarp warp) =>
             _writeEpoch < warp.Block.Epoch || (Writer / Lane.Count == warp.Index && _writeWarpEpoch < warp.Epoch);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public readonly bool WasReadBefore(PtxWarp warp) =>
             _readEpoch < warp.Block.Epoch || (IsOf(Reader, warp) && _readWarpEpoch < warp.Epoch);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Wrote(PtxWarp warp, ushort who, State state)
         {
             State = state;
@@ -207,6 +212,7 @@ internal sealed class SharedMemory
             _writeWarpEpoch = warp.Epoch;
         }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Read(PtxWarp warp, ushort who)
         {
             if (Reader != who && Reader != Nobody && !WasReadBefore(warp))
@@ -219,6 +225,7 @@ internal sealed class SharedMemory
             _readWarpEpoch = warp.Epoch;
         }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static bool IsOf(ushort who, PtxWarp warp) =>
             who < Nobody && ((who & WholeWarp) != 0 ? who & ~WholeWarp : who / Lane.Count) == warp.Index;
     }

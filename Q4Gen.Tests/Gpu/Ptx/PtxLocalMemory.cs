@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Q4Gen.Tests.Gpu.Ptx;
 
 /// <summary>The local memory of a warp's threads: each has its own bytes at the same addresses.</summary>
-internal sealed class LocalMemory(int bytes)
+internal sealed class PtxLocalMemory(int bytes)
 {
     /// <summary>The address of the first byte.</summary>
     public const uint Base = 256;
