@@ -13,6 +13,9 @@ internal enum GpuPath
 
     /// <summary>The generic kernel.</summary>
     Generic,
+
+    /// <summary>By the public <c>ForwardUnpack</c>.</summary>
+    Unpacked,
 }
 
 /// <summary>One call to verify.</summary>

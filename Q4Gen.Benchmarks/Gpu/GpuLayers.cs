@@ -18,7 +18,7 @@ internal static partial class GpuLayers
         [new(130, 33, 64), new(172, 64, 64), new(352, 128, 128), new(1500, 81, 96), new(20, 24, 16), new(40, 24, 12)];
 
     /// <summary>Those that an emulated GPU verifies in seconds.</summary>
-    public static IReadOnlyList<Linear4BitShape> Tiny { get; } = [new(130, 33, 64), new(20, 24, 16), new(40, 24, 12)];
+    public static IReadOnlyList<Linear4BitShape> Tiny { get; } = [new(20, 24, 16), new(40, 24, 12)];
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Linear4BitShape> All { get; } = [.. Timed, .. Ragged];

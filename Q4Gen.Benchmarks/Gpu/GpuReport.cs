@@ -26,13 +26,14 @@ internal static class GpuReport
 
     /// <summary>
     /// Prints what came of one layer: a line for each kernel and element types, one for what is not finite in all of them,
-    /// and each failure.
+    /// and the first failure of each line.
     /// </summary>
     public static void PrintChecks(IReadOnlyList<GpuCheck> checks)
     {
-        foreach (var alike in checks.GroupBy(static check => check.Case.IsNonFinite
+        var lines = checks.GroupBy(static check => check.Case.IsNonFinite
             ? (check.Shape, "NaN and ∞ in x", "either", "either")
-            : (check.Shape, check.Kernel, GpuCase.Name(check.Case.X), GpuCase.Name(check.Case.Y))))
+            : (check.Shape, check.Kernel, GpuCase.Name(check.Case.X), GpuCase.Name(check.Case.Y))).ToArray();
+        foreach (var alike in lines)
         {
             (Linear4BitShape shape, string kernel, string x, string y) = alike.Key;
             int[] rows = [.. alike.Select(static check => check.Case.Rows).Distinct().Order()];
@@ -47,9 +48,9 @@ internal static class GpuReport
                 alike.All(static check => check.Failure is null) ? "right" : "WRONG"));
         }
 
-        foreach (GpuCheck check in checks.Where(static check => check.Failure is not null))
+        foreach (GpuCheck failed in lines.Select(static alike => alike.FirstOrDefault(static check => check.Failure is not null)).OfType<GpuCheck>())
         {
-            Console.Error.WriteLine($"{check}.");
+            Console.Error.WriteLine($"{failed}.");
         }
     }
 

@@ -12,6 +12,9 @@ internal sealed class GpuTiming : IDisposable
     /// <summary>Bytes of all copies: a pass must have thrown the first out of the L2 (50 MB on an H100, 126 MB on a B200).</summary>
     private const long ColdBytes = 256 << 20;
 
+    /// <summary>Only layers so small that they live in caches anyway would need more.</summary>
+    private const int MaxCopies = 256;
+
     private const int WarmUps = 10;
     private const int Calls = 50;
     private const int MaxCheckedRows = 8;
@@ -40,7 +43,7 @@ internal sealed class GpuTiming : IDisposable
         {
             work.UploadX(_x);
             long bytes = work.Shape.PackedWeightBytes + work.Shape.PackedScaleBytes;
-            int count = (int)Math.Max(MinCopies, (coldBytes + bytes - 1) / bytes);
+            int count = (int)Math.Clamp((coldBytes + bytes - 1) / bytes, MinCopies, MaxCopies);
             for (int i = 0; i < count; i++)
             {
                 _copies.Add(work.CreateLayer());
@@ -89,8 +92,33 @@ internal sealed class GpuTiming : IDisposable
     /// <summary>Microseconds of a call in a captured pass over all copies, in which launches do not wait for the host; null where nothing is captured.</summary>
     private double? TimeGraph(Action<int> call)
     {
-        _ = (call, GraphMicroseconds, MinReplays);
-        return null;
+        if (_timer.Stream.Context.IsEmulated)
+        {
+            return null;
+        }
+
+        try
+        {
+            using GpuGraph graph = _timer.Stream.Capture(() =>
+            {
+                for (int i = 0; i < _copies.Count; i++)
+                {
+                    call(i);
+                }
+            });
+            graph.Launch();
+            graph.Launch();
+            double pass = _timer.Times(1, _ => graph.Launch())[0];
+            int replays = (int)Math.Clamp(GraphMicroseconds / pass, MinReplays, Calls);
+            double[] passes = _timer.Times(replays, _ => graph.Launch());
+            return Spread.Of(passes).Median / _copies.Count;
+        }
+        catch (GpuUnavailableException exception)
+        {
+            // The events' figures are worth having without it.
+            Console.Error.WriteLine($"{_work.Shape} gives no graph: {exception.Message}");
+            return null;
+        }
     }
 
     /// <summary>The largest relative error of a row of y, among the first, the last and some between.</summary>

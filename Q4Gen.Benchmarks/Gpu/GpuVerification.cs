@@ -80,6 +80,7 @@ internal sealed class GpuVerification
         string kernel = call.Path switch
         {
             GpuPath.Generic => "generic",
+            GpuPath.Unpacked => "unpacked",
             GpuPath.Simt => call.Rows == 1 ? "Gemv" : "Rows4",
             _ when call.IsShifted && !isTensor => "generic",
             _ => KernelFor(_gpu, _work.Shape, isTensor && call.X == GpuElement.Float32 ? 2 * call.Rows : call.Rows),
@@ -217,6 +218,10 @@ internal sealed class GpuVerification
         if (call.Path == GpuPath.Forward)
         {
             _layer.Forward(x.Matrix, y.Matrix);
+        }
+        else if (call.Path == GpuPath.Unpacked)
+        {
+            _layer.ForwardUnpack(x.Matrix, y.Matrix);
         }
         else
         {

@@ -4,7 +4,7 @@ namespace Q4Gen.Benchmarks.Gpu;
 
 /// <summary>How many rows of x each way to a kernel is verified with.</summary>
 /// <param name="Forward">By the public <c>Forward</c>: the borders of all kernels' ranges.</param>
-/// <param name="Direct">The SIMT and the generic kernel.</param>
+/// <param name="Direct">The SIMT and the generic kernel, and the plain way.</param>
 /// <param name="Shifted">x, y or both not aligned.</param>
 /// <param name="NonFinite">NaN and infinity in x.</param>
 internal sealed record GpuVerificationPlan(int[] Forward, int[] Direct, int[] Shifted, int[] NonFinite)
@@ -33,7 +33,8 @@ internal sealed record GpuVerificationPlan(int[] Forward, int[] Direct, int[] Sh
                     yield return new GpuCase(GpuPath.Forward, x, y, rows);
                 }
 
-                foreach (GpuPath path in (GpuPath[])[GpuPath.Simt, GpuPath.Generic])
+                // Plain code, so two pairs of types are enough of it.
+                foreach (GpuPath path in (GpuPath[])[GpuPath.Simt, GpuPath.Generic, .. x == y ? [GpuPath.Unpacked] : (GpuPath[])[]])
                 {
                     foreach (int rows in Direct)
                     {

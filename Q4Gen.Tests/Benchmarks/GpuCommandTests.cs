@@ -76,7 +76,7 @@ public sealed class GpuCommandTests : IDisposable
                 .Select(static check => (check.GetProperty("x").GetString(), check.GetProperty("y").GetString())).Distinct().Count());
         }
 
-        Assert.Equal(3 * 4, checks.Count(static check => check.GetProperty("is_non_finite").GetBoolean()));
+        Assert.Equal(2 * 4, checks.Count(static check => check.GetProperty("is_non_finite").GetBoolean()));
     }
 
     /// <summary>One nibble off by one, of an output that is checked.</summary>
@@ -143,7 +143,7 @@ public sealed class GpuCommandTests : IDisposable
         double copy = GpuCopy.BytesPerSecond(timer, bytes: 4096, warmUps: 1);
         Assert.True(copy > 0);
         using var timing = new GpuTiming(new GpuWorkload(s_shape, rows: 3), timer, coldBytes: 4000);
-        Assert.Equal(9, timing.Copies.Count);
+        Assert.Equal(8, timing.Copies.Count);
         var launch = GpuLaunchCost.Measure(stream, timing.Copies[0], batches: 2, callsPerBatch: 3);
         Assert.True(launch.UsPerForward > 0);
         GpuMeasurement[] rows = [timing.Measure(1, copy), timing.Measure(3, copy)];
