@@ -58,12 +58,12 @@ internal sealed class GpuVerification
         }
     }
 
-    private bool HasFamily => GpuKernelFamily.Find(_work.Shape) is not null;
+    private bool HasFamily => GpuKernelRegistry.Find(_work.Shape) is not null;
 
     /// <summary>The kernel that <c>Forward</c> takes for so many rows of aligned x, as its name begins.</summary>
     public static string KernelFor(GpuContext gpu, Linear4BitShape shape, int rows)
     {
-        if (GpuKernelFamily.Find(shape) is not { } family)
+        if (GpuKernelRegistry.Find(shape) is not { } family)
         {
             return "generic";
         }

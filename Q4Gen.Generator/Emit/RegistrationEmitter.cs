@@ -32,7 +32,7 @@ internal static class RegistrationEmitter
 
                 foreach (LayerShape shape in gpuShapes)
                 {
-                    writer.Line($"global::Q4Gen.Gpu.Kernels.GpuKernelFamily.Register(global::{KernelFile.Namespace}.{GpuEmitter.FamilyName(shape)}.Instance);");
+                    writer.Line(SourceWriter.Text($"global::Q4Gen.Gpu.Kernels.GpuKernelRegistry.Register(new global::Q4Gen.Linear4BitShape({shape.In}, {shape.Out}, {shape.Group}), static () => global::{KernelFile.Namespace}.{GpuEmitter.FamilyName(shape)}.Instance);"));
                 }
             }
         }

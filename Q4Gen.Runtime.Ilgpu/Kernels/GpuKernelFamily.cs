@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.ComponentModel;
 using ILGPU;
 
@@ -10,8 +9,6 @@ namespace Q4Gen.Gpu.Kernels;
 [EditorBrowsable(EditorBrowsableState.Never)]
 public abstract class GpuKernelFamily(Linear4BitShape shape, string name)
 {
-    private static readonly ConcurrentDictionary<Linear4BitShape, GpuKernelFamily> s_families = new();
-
     /// <summary>Rows of x that one warp of <see cref="Rows4{TX, TY}"/> takes.</summary>
     public const int SimtRows = 4;
 
@@ -23,13 +20,6 @@ public abstract class GpuKernelFamily(Linear4BitShape shape, string name)
 
     /// <summary>The kernels for tensor cores, those for the fewest rows first; none where groups are no multiple of 32 columns.</summary>
     public virtual IReadOnlyList<TensorKernel> TensorKernels => [];
-
-    /// <summary>Adds a generated family; the first of a shape stays.</summary>
-    public static void Register(GpuKernelFamily family)
-    {
-        ArgumentNullException.ThrowIfNull(family);
-        s_families.TryAdd(family.Shape, family);
-    }
 
     /// <summary>The specification: one warp for a panel of 16 outputs and one row of x.</summary>
     /// <typeparam name="TX">What x is.</typeparam>
@@ -47,9 +37,6 @@ public abstract class GpuKernelFamily(Linear4BitShape shape, string name)
 
     /// <inheritdoc/>
     public override string ToString() => Name;
-
-    /// <summary>The generated family of a shape, or null.</summary>
-    internal static GpuKernelFamily? Find(Linear4BitShape shape) => s_families.GetValueOrDefault(shape);
 }
 
 /// <summary>

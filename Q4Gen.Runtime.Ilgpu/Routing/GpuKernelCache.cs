@@ -16,7 +16,7 @@ internal sealed class GpuKernelCache(GpuContext context)
 
     /// <summary>The kernels of a shape.</summary>
     public GpuLayerKernels Of(Linear4BitShape shape) => _layers.GetOrAdd(
-        shape, static (shape, cache) => new GpuLayerKernels(cache, shape, GpuKernelFamily.Find(shape)), this);
+        shape, static (shape, cache) => new GpuLayerKernels(cache, shape, GpuKernelRegistry.Find(shape)), this);
 
     /// <summary>Compiles a kernel, one at a time; ILGPU's compiler is not for many threads.</summary>
     public T Load<T>(Func<Accelerator, T> load)

@@ -15,6 +15,6 @@ internal static class Registration
     internal static void Register()
     {
         global::Q4Gen.Kernels.KernelRegistry.Register(global::Q4Gen.Generated.Linear4Bit_68x40_g32.Instance);
-        global::Q4Gen.Gpu.Kernels.GpuKernelFamily.Register(global::Q4Gen.Generated.Linear4Bit_68x40_g32_gpu.Instance);
+        global::Q4Gen.Gpu.Kernels.GpuKernelRegistry.Register(new global::Q4Gen.Linear4BitShape(68, 40, 32), static () => global::Q4Gen.Generated.Linear4Bit_68x40_g32_gpu.Instance);
     }
 }

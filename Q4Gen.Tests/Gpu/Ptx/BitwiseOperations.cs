@@ -166,7 +166,7 @@ internal sealed class LogicInstruction(int target, int a, int b, int c, int tabl
 {
     private readonly ulong[] _terms = [.. Enumerable.Range(0, 8).Select(term => (table >> term & 1) != 0 ? ulong.MaxValue : 0)];
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         ref ulong d = ref warp.Slot(target);

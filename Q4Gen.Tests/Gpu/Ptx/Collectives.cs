@@ -14,7 +14,7 @@ internal enum PtxShuffle
 /// <summary><c>shfl.sync</c>, by the definition of the PTX ISA.</summary>
 internal sealed class ShuffleInstruction(PtxShuffle mode, int target, int predicate, int a, int b, int c) : PtxCollective
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         Span<uint> values = stackalloc uint[Lane.Count];
@@ -68,7 +68,7 @@ internal sealed class ShuffleInstruction(PtxShuffle mode, int target, int predic
 /// <summary><c>vote.sync</c>: to a predicate, or for <c>ballot</c> to a register.</summary>
 internal sealed class VoteInstruction(string mode, int target, int source, bool negated) : PtxCollective
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         uint votes = (warp.Predicates[source] ^ (negated ? uint.MaxValue : 0)) & active;
@@ -91,7 +91,7 @@ internal sealed class VoteInstruction(string mode, int target, int source, bool 
 /// <summary><c>bar.warp.sync</c>: orders the accesses to memory before it and after it.</summary>
 internal sealed class WarpBarrierInstruction : PtxCollective
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         if (active == uint.MaxValue)
@@ -104,6 +104,6 @@ internal sealed class WarpBarrierInstruction : PtxCollective
 /// <summary><c>activemask</c>: the threads that happen to execute it together.</summary>
 internal sealed class ActiveMaskInstruction(int target) : PtxInstruction
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active) => warp.Fill(target, active, active);
 }

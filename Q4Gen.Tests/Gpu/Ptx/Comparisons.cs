@@ -117,7 +117,7 @@ internal sealed record PtxPredicateUse(int Target, int Contrary, PtxBoolean Oper
 internal sealed class CompareInstruction<TComparison, T>(int a, int b, PtxPredicateUse use) : PtxInstruction
     where TComparison : struct, IComparison<T>
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         ref ulong x = ref warp.Slot(a);
@@ -152,7 +152,7 @@ internal sealed class SetInstruction<TComparison, T, TResult>(int target, int a,
 /// <summary><c>selp</c>: one or the other operand by a predicate.</summary>
 internal sealed class SelectInstruction<T>(int target, int a, int b, int predicate, bool negated) : PtxInstruction
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         ref ulong d = ref warp.Slot(target);

@@ -40,7 +40,7 @@ internal static class Lane
 internal sealed class UnaryInstruction<TOperation, TA, TD>(int target, int a) : PtxInstruction
     where TOperation : struct, IUnary<TA, TD>
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         ref ulong d = ref warp.Slot(target);
@@ -67,7 +67,7 @@ internal sealed class UnaryInstruction<TOperation, TA, TD>(int target, int a) : 
 internal sealed class BinaryInstruction<TOperation, TA, TB, TD>(int target, int a, int b) : PtxInstruction
     where TOperation : struct, IBinary<TA, TB, TD>
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         ref ulong d = ref warp.Slot(target);
@@ -95,7 +95,7 @@ internal sealed class BinaryInstruction<TOperation, TA, TB, TD>(int target, int 
 internal sealed class TernaryInstruction<TOperation, TA, TB, TC, TD>(int target, int a, int b, int c) : PtxInstruction
     where TOperation : struct, ITernary<TA, TB, TC, TD>
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         ref ulong d = ref warp.Slot(target);
@@ -126,7 +126,7 @@ internal sealed class TernaryInstruction<TOperation, TA, TB, TC, TD>(int target,
 internal sealed class QuaternaryInstruction<TOperation, TA, TB, TC, TD, TResult>(int target, int a, int b, int c, int d) : PtxInstruction
     where TOperation : struct, IQuaternary<TA, TB, TC, TD, TResult>
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         ref ulong result = ref warp.Slot(target);
@@ -148,7 +148,7 @@ internal sealed class PackInstruction<TPart, TWhole>(int target, int[] parts) : 
     where TPart : unmanaged, System.Numerics.IBinaryInteger<TPart>
     where TWhole : unmanaged, System.Numerics.IBinaryInteger<TWhole>
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         int bits = Unsafe.SizeOf<TPart>() * 8;
@@ -171,7 +171,7 @@ internal sealed class UnpackInstruction<TPart, TWhole>(int[] parts, int source) 
     where TPart : unmanaged, System.Numerics.IBinaryInteger<TPart>
     where TWhole : unmanaged, System.Numerics.IBinaryInteger<TWhole>
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         int bits = Unsafe.SizeOf<TPart>() * 8;

@@ -14,7 +14,7 @@ internal sealed class MatrixMultiplyInstruction(int[] d, int[] a, int[] b, int[]
     private const int Columns = 8;
     private const int Depth = 16;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         Span<double> left = stackalloc double[Rows * Depth];
@@ -53,7 +53,7 @@ internal sealed class MatrixMultiplyInstruction(int[] d, int[] a, int[] b, int[]
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void Multiply(ref double left, ref double right, ref double sums)
     {
         for (int row = 0; row < Rows; row++)
@@ -82,7 +82,7 @@ internal sealed class LoadMatrixInstruction(int[] targets, PtxAddress address, b
 {
     private const int Size = 8;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         // The addresses are read before the targets are written, which may be the same registers.

@@ -20,7 +20,7 @@ internal sealed class LoadInstruction<TMemory, TRegister>(PtxAddress address, in
     where TMemory : unmanaged, INumberBase<TMemory>
     where TRegister : unmanaged, INumberBase<TRegister>
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         int[] slots = targets;
@@ -41,7 +41,7 @@ internal sealed class LoadInstruction<TMemory, TRegister>(PtxAddress address, in
 internal sealed class StoreInstruction<TMemory>(PtxAddress address, int[] sources) : PtxInstruction
     where TMemory : unmanaged
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         int[] slots = sources;
@@ -63,7 +63,7 @@ internal sealed class LoadParameterInstruction<TMemory, TRegister>(int offset, i
     where TMemory : unmanaged, INumberBase<TMemory>
     where TRegister : unmanaged, INumberBase<TRegister>
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         for (int element = 0; element < targets.Length; element++)
@@ -81,7 +81,7 @@ internal sealed class LoadParameterInstruction<TMemory, TRegister>(int offset, i
 /// <summary><c>cvta</c>: between an address in a state space and a generic one.</summary>
 internal sealed class ConvertAddressInstruction(int target, int source, PtxSpace space, bool toSpace) : PtxInstruction
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         ulong window = PtxWarp.Window(space);
@@ -110,7 +110,7 @@ internal sealed class ConvertAddressInstruction(int target, int source, PtxSpace
 /// <param name="sourceBytes">The slot of the number of bytes to read, of which the rest become zeros, or -1 for all.</param>
 internal sealed class AsyncCopyInstruction(PtxAddress target, PtxAddress source, int bytes, int sourceBytes) : PtxInstruction
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active)
     {
         for (uint rest = active; rest != 0; rest &= rest - 1)
@@ -148,14 +148,14 @@ internal sealed class AsyncCopyInstruction(PtxAddress target, PtxAddress source,
 /// <summary><c>cp.async.commit_group</c>.</summary>
 internal sealed class CommitGroupInstruction : PtxInstruction
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active) => warp.Copies.Commit(active);
 }
 
 /// <summary><c>cp.async.wait_group</c>, and <c>cp.async.wait_all</c> where the number is -1.</summary>
 internal sealed class WaitGroupInstruction(int pending) : PtxInstruction
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public override void Execute(PtxWarp warp, uint active) => warp.Copies.Wait(warp, active, pending);
 }
 

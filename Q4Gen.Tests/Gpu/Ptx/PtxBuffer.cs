@@ -68,7 +68,7 @@ internal sealed class PtxBuffer(string name, byte[] data, PtxBufferUse use)
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public void NoteWrite(long offset, int bytes, PtxWarp warp, int lane)
     {
         if (_readers.Length == 0)

@@ -88,7 +88,7 @@ internal sealed class PtxMemory
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     internal ref byte Load(PtxWarp warp, int lane, ulong address, int bytes, bool isUnchanging = false)
     {
         var buffer = Find(address, out long offset);
@@ -97,7 +97,7 @@ internal sealed class PtxMemory
         return ref buffer.At(offset);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     internal ref byte Store(PtxWarp warp, int lane, ulong address, int bytes)
     {
         var buffer = Find(address, out long offset);

@@ -93,7 +93,7 @@ internal sealed class PtxSharedMemory
         return ref _bytes[offset];
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private ref byte Load(PtxWarp warp, ushort who, ulong address, int bytes)
     {
         long offset = Check(address, bytes, "reads");
@@ -111,7 +111,7 @@ internal sealed class PtxSharedMemory
         return ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_bytes), (nint)offset);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private ref byte Write(PtxWarp warp, ushort who, ulong address, int bytes, State state)
     {
         long offset = Check(address, bytes, "writes");

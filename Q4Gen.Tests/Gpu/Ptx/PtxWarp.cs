@@ -116,7 +116,7 @@ internal sealed partial class PtxWarp
     public static PtxSpace SpaceOf(ulong address) =>
         PtxMemory.IsGlobal(address) ? PtxSpace.Global : address < PtxLocalMemory.GenericWindow ? PtxSpace.Shared : PtxSpace.Local;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public ref byte Load(PtxSpace space, int lane, ulong address, int bytes)
     {
         CurrentLane = lane;
@@ -136,7 +136,7 @@ internal sealed partial class PtxWarp
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public ref byte Store(PtxSpace space, int lane, ulong address, int bytes)
     {
         CurrentLane = lane;

@@ -104,7 +104,7 @@ internal sealed partial class PtxWarp
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private void Run(Group group)
     {
         int limit = int.MaxValue;
@@ -141,7 +141,7 @@ internal sealed partial class PtxWarp
 
     /// <summary>Executes an instruction.</summary>
     /// <returns>Whether the group can simply go on.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private bool Step(Group group, PtxInstruction instruction)
     {
         uint active = group.Mask;
@@ -198,7 +198,7 @@ internal sealed partial class PtxWarp
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private void Execute(PtxInstruction instruction, uint active)
     {
         CheckSources(instruction, active);
@@ -215,7 +215,7 @@ internal sealed partial class PtxWarp
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private void CheckSources(PtxInstruction instruction, uint active)
     {
         int[] sources = instruction.Sources;
@@ -244,7 +244,7 @@ internal sealed partial class PtxWarp
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private bool Branch(Group group, BranchInstruction branch, uint active)
     {
         CheckSources(branch, active);
