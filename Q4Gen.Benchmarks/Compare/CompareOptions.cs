@@ -113,31 +113,12 @@ internal static partial class CompareOptions
         return shape;
     }
 
-    private static Option<T[]> List<T>(
-        string name, string description, Func<T[]> standard, Func<string, Action<string>, T?> parse)
-        where T : struct => new(name)
-        {
-            Description = description,
-            DefaultValueFactory = _ => standard(),
-            CustomParser = result =>
-            {
-                string text = string.Concat(result.Tokens.Select(static token => token.Value));
-                var values = new List<T>();
-                foreach (string item in text.Split(',', StringSplitOptions.TrimEntries))
-                {
-                    if (parse(item, result.AddError) is not { } value)
-                    {
-                        return null!;
-                    }
+    /// <summary>A list by commas, without what is there twice; null where none is given.</summary>
+    internal static Option<T[]?> OptionalList<T>(string name, string description, Func<string, Action<string>, T?> parse)
+        where T : struct => new(name) { Description = description, CustomParser = result => ParseList(result, parse) };
 
-                    values.Add(value);
-                }
-
-                return [.. values.Distinct()];
-            },
-        };
-
-    private static int? ParseNumber(string option, string text, int max, string expected, Action<string> addError)
+    /// <summary>A number from 1 to <paramref name="max"/>; null, with an error that says what the option takes, where it is none.</summary>
+    internal static int? ParseNumber(string option, string text, int max, string expected, Action<string> addError)
     {
         if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= 1 && value <= max)
         {
@@ -146,6 +127,33 @@ internal static partial class CompareOptions
 
         addError($"{option} has '{text}', but takes {expected}.");
         return null;
+    }
+
+    private static Option<T[]> List<T>(
+        string name, string description, Func<T[]> standard, Func<string, Action<string>, T?> parse)
+        where T : struct => new(name)
+        {
+            Description = description,
+            DefaultValueFactory = _ => standard(),
+            CustomParser = result => ParseList(result, parse)!,
+        };
+
+    private static T[]? ParseList<T>(ArgumentResult result, Func<string, Action<string>, T?> parse)
+        where T : struct
+    {
+        string text = string.Concat(result.Tokens.Select(static token => token.Value));
+        var values = new List<T>();
+        foreach (string item in text.Split(',', StringSplitOptions.TrimEntries))
+        {
+            if (parse(item, result.AddError) is not { } value)
+            {
+                return null;
+            }
+
+            values.Add(value);
+        }
+
+        return [.. values.Distinct()];
     }
 
     private static string? DescribeProblem(string path, string[] extensions)
