@@ -44,8 +44,9 @@ internal static partial class KernelSummary
 
         return text.ToString();
 
-        string Kernels(KernelName name) =>
-            string.Join(", ", files.Where(file => file.Key == $"{name}.g.cs").SelectMany(static file => Methods(file.Value)));
+        // A kernel whose methods have plain names is named by its class.
+        string Kernels(KernelName name) => string.Join(
+            ", ", files.Where(file => file.Key == $"{name}.g.cs").SelectMany(static file => Methods(file.Value)).DefaultIfEmpty(name.ToString()));
 
         void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
     }

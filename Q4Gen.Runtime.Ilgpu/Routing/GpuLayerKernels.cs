@@ -40,7 +40,7 @@ internal sealed class GpuLayerKernels
             index++;
         }
 
-        return _tensor[index] ??= _cache.Load(accelerator => new TensorLauncher(accelerator, TensorKernels[index], _shape));
+        return _tensor[index] ?? Load(index);
     }
 
     /// <summary>The SIMT kernels for elements of these types.</summary>
@@ -51,6 +51,10 @@ internal sealed class GpuLayerKernels
         ref object? known = ref _simt[(typeof(TX) == typeof(F16) ? 1 : 0) + (typeof(TY) == typeof(F16) ? 2 : 0)];
         return (SimtLauncher<TX, TY>)(known ??= _cache.Load(accelerator => new SimtLauncher<TX, TY>(accelerator, _family, _shape)));
     }
+
+    /// <summary>Apart from the call, which would make its closure every time.</summary>
+    private TensorLauncher Load(int index) =>
+        _tensor[index] = _cache.Load(accelerator => new TensorLauncher(accelerator, TensorKernels[index], _shape));
 
     /// <summary>A loaded kernel for tensor cores.</summary>
     public sealed class TensorLauncher(Accelerator accelerator, TensorKernel kernel, Linear4BitShape shape)

@@ -56,7 +56,7 @@ public class NamingTests
     {
         foreach (Linear4BitShape shape in Layers.Shapes)
         {
-            foreach (Linear4BitKernel kernel in KernelOracle.Kernels(KernelRegistry.Find(shape)))
+            foreach (Linear4BitKernel kernel in KernelChecks.Kernels(KernelRegistry.Find(shape)))
             {
                 Assert.True(KernelName.TryParse(kernel.Name, out KernelName? parsed), kernel.Name);
                 Assert.Equal(

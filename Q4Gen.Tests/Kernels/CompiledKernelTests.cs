@@ -45,7 +45,7 @@ public class CompiledKernelTests
             Assert.NotEmpty(kernels);
             foreach (Linear4BitKernel kernel in kernels)
             {
-                KernelOracle.Check(data, kernel, s_rowCounts);
+                KernelChecks.Check(data, kernel, s_rowCounts);
             }
         }
     }

@@ -36,7 +36,7 @@ public sealed class FixedPointTests : IDisposable
             }
 
             Expected expected = data.Reference(x);
-            KernelOracle.Check(data, Kernel(shape), s_rowCounts, x, (y, what) => expected.Check(y, what, checkNorm: false));
+            KernelChecks.Check(data, Kernel(shape), s_rowCounts, x, (y, what) => expected.Check(y, what, checkNorm: false));
         }
     }
 
@@ -55,7 +55,7 @@ public sealed class FixedPointTests : IDisposable
             float[] clean = [.. x];
             clean[2 * shape.In + shape.In / 2] = 0;
             Expected expected = data.Reference(x), others = data.Reference(clean);
-            KernelOracle.CheckPlain(data, Kernel(shape), x, (y, what) =>
+            KernelChecks.CheckPlain(data, Kernel(shape), x, (y, what) =>
             {
                 for (int i = 0; i < y.Length; i++)
                 {
@@ -84,9 +84,9 @@ public sealed class FixedPointTests : IDisposable
             float[] x = new float[3 * shape.In];
             x.AsSpan().Fill(MathF.ScaleB(1, -103));
             Expected expected = data.Reference(x);
-            KernelOracle.CheckPlain(data, Kernel(shape), x, (y, what) => expected.Check(y, what, checkNorm: false));
+            KernelChecks.CheckPlain(data, Kernel(shape), x, (y, what) => expected.Check(y, what, checkNorm: false));
             x.AsSpan().Fill(MathF.ScaleB(1, -104));
-            KernelOracle.CheckPlain(data, Kernel(shape), x, (y, what) => Assert.All(y.ToArray(), static value => Assert.Equal(0, value)));
+            KernelChecks.CheckPlain(data, Kernel(shape), x, (y, what) => Assert.All(y.ToArray(), static value => Assert.Equal(0, value)));
         }
     }
 
@@ -117,7 +117,7 @@ public sealed class FixedPointTests : IDisposable
             }
 
             Expected expected = data.Reference(x);
-            KernelOracle.Check(data, Kernel(shape), s_rowCounts, x, (y, what) => expected.Check(y, what, checkNorm: false));
+            KernelChecks.Check(data, Kernel(shape), s_rowCounts, x, (y, what) => expected.Check(y, what, checkNorm: false));
         }
     }
 
@@ -137,7 +137,7 @@ public sealed class FixedPointTests : IDisposable
             }
 
             Expected expected = data.Reference(x);
-            KernelOracle.CheckPlain(data, Kernel(shape), x, (y, what) => expected.Check(y, what, checkNorm: false));
+            KernelChecks.CheckPlain(data, Kernel(shape), x, (y, what) => expected.Check(y, what, checkNorm: false));
         }
     }
 

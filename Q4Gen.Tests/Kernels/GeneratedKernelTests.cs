@@ -30,7 +30,7 @@ public class GeneratedKernelTests
         LayerData data = LayerData.Random(shape, seed: inFeatures + outFeatures, bias);
         foreach (Linear4BitKernel kernel in Kernels(shape))
         {
-            KernelOracle.Check(data, kernel, kernel.Isa == KernelIsa.Scalar ? s_scalarRowCounts : s_rowCounts);
+            KernelChecks.Check(data, kernel, kernel.Isa == KernelIsa.Scalar ? s_scalarRowCounts : s_rowCounts);
         }
     }
 
@@ -47,7 +47,7 @@ public class GeneratedKernelTests
             LayerData data = LayerData.Random(shape, seed: 3, bias: input != InputKind.Tiny);
             foreach (Linear4BitKernel kernel in Kernels(shape))
             {
-                KernelOracle.Check(data, kernel, [1, 3, 14], input, checkNorm: input != InputKind.LargeMean);
+                KernelChecks.Check(data, kernel, [1, 3, 14], input, checkNorm: input != InputKind.LargeMean);
             }
         }
     }
@@ -69,7 +69,7 @@ public class GeneratedKernelTests
             foreach (Linear4BitKernel kernel in Kernels(shape))
             {
                 Expected expected = data.Reference(x, leastSteps: kernel.Isa == KernelIsa.Vector128 ? 16 : 4);
-                KernelOracle.Check(data, kernel, [1, 3], x, (y, what) => expected.Check(y, $"{what}, {input}", checkNorm: false));
+                KernelChecks.Check(data, kernel, [1, 3], x, (y, what) => expected.Check(y, $"{what}, {input}", checkNorm: false));
             }
         }
     }
@@ -82,7 +82,7 @@ public class GeneratedKernelTests
             LayerData data = LayerData.Random(shape, seed: 4, bias: false, ScaleKind.Degenerate);
             foreach (Linear4BitKernel kernel in Kernels(shape))
             {
-                KernelOracle.Check(data, kernel, [1, 2, 15]);
+                KernelChecks.Check(data, kernel, [1, 2, 15]);
             }
         }
     }
@@ -97,7 +97,7 @@ public class GeneratedKernelTests
 
     private static IEnumerable<Linear4BitKernel> Kernels(Linear4BitShape shape)
     {
-        Linear4BitKernel[] kernels = [.. KernelOracle.Kernels(KernelRegistry.Find(shape))];
+        Linear4BitKernel[] kernels = [.. KernelChecks.Kernels(KernelRegistry.Find(shape))];
         Assert.Contains(kernels, static k => k.Isa == KernelIsa.Scalar);
         Assert.All(kernels, static k => Assert.True(k.IsGenerated, k.Name));
         return kernels;

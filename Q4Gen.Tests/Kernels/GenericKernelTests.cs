@@ -13,9 +13,9 @@ public class GenericKernelTests
         {
             seed++;
             LayerData data = LayerData.Random(shape, seed, bias: seed % 2 == 0, seed % 5 == 0 ? ScaleKind.Degenerate : ScaleKind.Mixed);
-            foreach (Linear4BitKernel kernel in KernelOracle.Kernels(new GenericKernelFamily(shape)))
+            foreach (Linear4BitKernel kernel in KernelChecks.Kernels(new GenericKernelFamily(shape)))
             {
-                KernelOracle.Check(data, kernel, [1 + seed % 3, 4 + seed % 9], checkNorm: seed % 5 != 0);
+                KernelChecks.Check(data, kernel, [1 + seed % 3, 4 + seed % 9], checkNorm: seed % 5 != 0);
             }
         }
     }

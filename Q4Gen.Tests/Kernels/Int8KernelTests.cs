@@ -28,7 +28,7 @@ public class Int8KernelTests
     {
         var shape = new Linear4BitShape(inFeatures, outFeatures, group);
         KernelFamily family = KernelRegistry.Find(shape, Linear4BitPrecision.Int8Activations);
-        Linear4BitKernel[] kernels = [.. KernelOracle.Kernels(family)];
+        Linear4BitKernel[] kernels = [.. KernelChecks.Kernels(family)];
         Assert.Contains(kernels, static k => k.Isa == KernelIsa.Scalar);
         Assert.All(kernels, static k => Assert.True(k.IsGenerated && k.Precision == Linear4BitPrecision.Int8Activations, k.Name));
         CheckBits(LayerData.Random(shape, seed: inFeatures, bias: Layers.HasBias(shape)), kernels, Gaussian);
@@ -39,7 +39,7 @@ public class Int8KernelTests
     {
         foreach (Linear4BitShape shape in Cases.Take(Cases.Shape, 12, seed: 5))
         {
-            CheckBits(LayerData.Random(shape, seed: shape.In), [.. KernelOracle.Kernels(new GenericInt8KernelFamily(shape))], Gaussian);
+            CheckBits(LayerData.Random(shape, seed: shape.In), [.. KernelChecks.Kernels(new GenericInt8KernelFamily(shape))], Gaussian);
         }
     }
 
@@ -68,7 +68,7 @@ public class Int8KernelTests
         using CompiledKernels compiled = CompiledKernels.Compile(shapes, inSoftware: false, HarnessOptions.Hostile, Linear4BitPrecision.Int8Activations);
         foreach (Linear4BitShape shape in shapes)
         {
-            Linear4BitKernel[] kernels = [.. KernelOracle.Kernels(compiled.Family(shape, Linear4BitPrecision.Int8Activations))];
+            Linear4BitKernel[] kernels = [.. KernelChecks.Kernels(compiled.Family(shape, Linear4BitPrecision.Int8Activations))];
             Assert.Contains(kernels, static k => k.Isa == KernelIsa.Scalar);
             CheckBits(LayerData.Random(shape, seed: 2), kernels, Gaussian);
         }
@@ -89,11 +89,11 @@ public class Int8KernelTests
             data.Scales.AsSpan().Fill(Half.One);
             KernelFamily family = KernelRegistry.Find(shape, Linear4BitPrecision.Int8Activations);
             float expected = (weight == 0 ? -8f : 7f) * x * shape.In;
-            foreach (Linear4BitKernel kernel in KernelOracle.Kernels(family))
+            foreach (Linear4BitKernel kernel in KernelChecks.Kernels(family))
             {
                 float[] input = new float[5 * shape.In];
                 input.AsSpan().Fill(x);
-                KernelOracle.Check(data, kernel, [1, 5], input, (y, what) =>
+                KernelChecks.Check(data, kernel, [1, 5], input, (y, what) =>
                 {
                     foreach (float value in y)
                     {
@@ -112,7 +112,7 @@ public class Int8KernelTests
         foreach (Linear4BitShape shape in Layers.Int8Shapes)
         {
             KernelFamily family = KernelRegistry.Find(shape, Linear4BitPrecision.Int8Activations);
-            CheckBits(LayerData.Random(shape, seed: 8), [.. KernelOracle.Kernels(family)], static (length, _) => Extreme(length));
+            CheckBits(LayerData.Random(shape, seed: 8), [.. KernelChecks.Kernels(family)], static (length, _) => Extreme(length));
         }
     }
 
@@ -153,9 +153,9 @@ public class Int8KernelTests
             float[] x = Gaussian(3 * shape.In, 4);
             float[] clean = Int8Reference.Forward(data, x);
             x[shape.In + shape.In / 2] = value;
-            foreach (Linear4BitKernel kernel in KernelOracle.Kernels(KernelRegistry.Find(shape, Linear4BitPrecision.Int8Activations)))
+            foreach (Linear4BitKernel kernel in KernelChecks.Kernels(KernelRegistry.Find(shape, Linear4BitPrecision.Int8Activations)))
             {
-                KernelOracle.CheckPlain(data, kernel, x, (y, what) =>
+                KernelChecks.CheckPlain(data, kernel, x, (y, what) =>
                 {
                     for (int i = 0; i < y.Length; i++)
                     {
@@ -177,9 +177,9 @@ public class Int8KernelTests
         LayerData data = LayerData.Random(shape, seed: 6);
         float[] x = new float[shape.In];
         x.AsSpan().Fill(value);
-        foreach (Linear4BitKernel kernel in KernelOracle.Kernels(KernelRegistry.Find(shape, Linear4BitPrecision.Int8Activations)))
+        foreach (Linear4BitKernel kernel in KernelChecks.Kernels(KernelRegistry.Find(shape, Linear4BitPrecision.Int8Activations)))
         {
-            KernelOracle.CheckPlain(data, kernel, x, (y, what) => Assert.True(y.SequenceEqual(data.Bias), what));
+            KernelChecks.CheckPlain(data, kernel, x, (y, what) => Assert.True(y.SequenceEqual(data.Bias), what));
         }
     }
 
@@ -230,7 +230,7 @@ public class Int8KernelTests
             int[] rowCounts = kernel.Isa == KernelIsa.Scalar ? [1, 3] : s_rowCounts;
             float[] x = input(rowCounts[^1] * data.Shape.In, 11);
             float[] expected = Int8Reference.Forward(data, x);
-            KernelOracle.Check(data, kernel, rowCounts, x, (y, what) =>
+            KernelChecks.Check(data, kernel, rowCounts, x, (y, what) =>
             {
                 for (int i = 0; i < y.Length; i++)
                 {

@@ -1,6 +1,5 @@
 using Q4Gen.Testing;
 using Q4Gen.Tests.Kernels;
-using KernelOracle = Q4Gen.Testing.KernelOracle;
 
 namespace Q4Gen.Tests.Testing;
 

@@ -11,7 +11,7 @@ namespace Q4Gen.Tests.Kernels;
 internal delegate void Judge(ReadOnlySpan<float> y, string what);
 
 /// <summary>Runs kernels on guarded memory and compares them with float64.</summary>
-internal static unsafe class KernelOracle
+internal static unsafe class KernelChecks
 {
     private static readonly KernelIsa[] s_instructionSets = Enum.GetValues<KernelIsa>();
 
