@@ -69,12 +69,8 @@ public static class Linear4BitGpu
     public static void Forward(this Linear4Bit layer, GpuTensor x, GpuTensor y)
     {
         ArgumentNullException.ThrowIfNull(layer);
-        ArgumentNullException.ThrowIfNull(x);
-        ArgumentNullException.ThrowIfNull(y);
         using WeightsLease.Use use = layer.Enter();
-        GpuWeights weights = WeightsFor(layer, x);
-        int rows = CheckInput(layer, x);
-        CheckOutput(layer, x, y);
+        (GpuWeights weights, int rows) = Check(layer, x, y);
         GpuForward.Run(weights, x, y, rows);
     }
 
@@ -108,13 +104,19 @@ public static class Linear4BitGpu
     public static void ForwardUnpack(this Linear4Bit layer, GpuTensor x, GpuTensor y)
     {
         ArgumentNullException.ThrowIfNull(layer);
+        using WeightsLease.Use use = layer.Enter();
+        (GpuWeights weights, int rows) = Check(layer, x, y);
+        GpuUnpacked.Run(weights, x, y, rows);
+    }
+
+    private static (GpuWeights Weights, int Rows) Check(Linear4Bit layer, GpuTensor x, GpuTensor y)
+    {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(y);
-        using WeightsLease.Use use = layer.Enter();
         GpuWeights weights = WeightsFor(layer, x);
         int rows = CheckInput(layer, x);
         CheckOutput(layer, x, y);
-        GpuUnpacked.Run(weights, x, y, rows);
+        return (weights, rows);
     }
 
     private static GpuWeights WeightsFor(Linear4Bit layer, GpuTensor x) =>

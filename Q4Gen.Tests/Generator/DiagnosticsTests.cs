@@ -49,6 +49,17 @@ public class DiagnosticsTests
     }
 
     [Fact]
+    public async Task PragmasSilenceDiagnosticsWhereTheyStand()
+    {
+        const string Gate = "[Linear4Bit(In = 64, Out = 32, Group = 12)] public partial class Gate";
+        Assert.Equal(
+            ["Q4G0006"],
+            (await AnalyzeAsync($"#pragma warning disable Q4G0006\n{Gate}1;\n#pragma warning restore Q4G0006\n{Gate}2;")).Select(static d => d.Id));
+        Assert.Empty(await AnalyzeAsync(
+            "#pragma warning disable Q4G0005\n[Linear4Bit(In = 7, Out = 16, Group = 8)] public partial class Gate;\n#pragma warning restore Q4G0005"));
+    }
+
+    [Fact]
     public void CSharp13CompilesWhatIsGenerated()
     {
         GeneratorChecks.All(
