@@ -32,6 +32,9 @@ internal static class GeneratorBenchmark
         return command;
     }
 
+    /// <summary>Enough for a 99th percentile to mean something.</summary>
+    private const int Keys = 1000;
+
     private static void Run(int runs)
     {
         HarnessOptions options = HarnessOptions.Default;
@@ -56,6 +59,32 @@ internal static class GeneratorBenchmark
         Print($"edit in another file      {Median(runs, i => Edit(unrelated, $"namespace Synthetic; class C{i} {{ }}")),9:F1} ms");
         Print($"edit beside layers        {Median(runs, i => Edit(block, $"{text}// {i}\n")),9:F1} ms");
         Print($"one more layer and shape  {Median(runs, _ => Edit(block, added)),9:F1} ms");
+        (double median, double p99) = Keystrokes();
+        Print($"{Keys:N0} keystrokes           {median,9:F1} ms, 99 % within {p99:F1} ms");
+
+        // Someone types a method beside layers, and the driver follows, as an editor's does.
+        (double Median, double P99) Keystrokes()
+        {
+            const string Typed = "    public int Sum(int a, int b) { int sum = a + b; return sum; }\n";
+            int at = text.LastIndexOf('}');
+            CSharpCompilation current = compilation;
+            GeneratorDriver following = driver;
+            SyntaxTree tree = block;
+            var times = new double[Keys];
+            for (int key = 0; key < Keys; key++)
+            {
+                // Whole methods stay, the last one grows by a character.
+                (int whole, int part) = Math.DivRem(key + 1, Typed.Length);
+                string methods = string.Concat(Enumerable.Range(0, whole).Select(i => Typed.Replace("Sum", $"Sum{i}", StringComparison.Ordinal)));
+                SyntaxTree next = GeneratorHarness.Parse(text.Insert(at, methods + Typed[..part]), tree.FilePath, options);
+                current = current.ReplaceSyntaxTree(tree, next);
+                tree = next;
+                (times[key], following) = Time(following, current);
+            }
+
+            Array.Sort(times);
+            return (times[Keys / 2], times[Keys * 99 / 100]);
+        }
 
         double Edit(SyntaxTree tree, string source) =>
             Time(driver, compilation.ReplaceSyntaxTree(tree, GeneratorHarness.Parse(source, tree.FilePath, options))).Milliseconds;
