@@ -6,13 +6,7 @@ internal static class SharedFiles
     /// <summary>The path of a file; a test that asks for one that is not there is skipped.</summary>
     public static string Find(params ReadOnlySpan<string> parts)
     {
-        DirectoryInfo? root = new(AppContext.BaseDirectory);
-        while (root is not null && !File.Exists(Path.Combine(root.FullName, "Q4Gen.sln")))
-        {
-            root = root.Parent;
-        }
-
-        string path = Path.Combine([root?.Parent?.FullName ?? "", "shared", .. parts]);
+        string path = Path.Combine([Path.GetDirectoryName(Repository.Root) ?? "", "shared", .. parts]);
         Assert.SkipUnless(File.Exists(path), $"This test needs ../shared/{string.Join('/', parts)}, which is not here.");
         return path;
     }

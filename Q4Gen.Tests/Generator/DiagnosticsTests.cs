@@ -134,13 +134,7 @@ public class DiagnosticsTests
 
     private static string RepositoryRoot()
     {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Q4Gen.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        Assert.SkipWhen(folder is null, "The tests run outside the repository, whose pages they check.");
-        return folder!.FullName;
+        Assert.SkipWhen(Repository.Root is null, "The tests run outside the repository, whose pages they check.");
+        return Repository.Root!;
     }
 }

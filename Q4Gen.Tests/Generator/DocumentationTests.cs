@@ -76,7 +76,7 @@ public partial class DocumentationTests
 
     private static IEnumerable<(string Name, string Code)> Blocks()
     {
-        string root = RepositoryRoot();
+        string root = Repository.Root ?? throw new DirectoryNotFoundException("The tests do not run from a checkout of the repository.");
         string[] pages = [Path.Combine(root, "README.md"), Path.Combine(root, "CONTRIBUTING.md"), .. Directory.EnumerateFiles(Path.Combine(root, "docs"), "*.md").Order(StringComparer.Ordinal)];
         foreach (string page in pages)
         {
@@ -102,17 +102,6 @@ public partial class DocumentationTests
             '\n',
             usings.Concat(implicitUsings).Distinct()
                 .Concat(body.Members.OrderBy(static member => member is GlobalStatementSyntax ? 0 : 1).Select(static member => member.ToFullString())));
-    }
-
-    private static string RepositoryRoot()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Q4Gen.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        return folder?.FullName ?? throw new DirectoryNotFoundException("The tests do not run from a checkout of the repository.");
     }
 
     [GeneratedRegex("^```csharp\n(.*?)^```", RegexOptions.Singleline | RegexOptions.Multiline)]

@@ -28,7 +28,7 @@ internal static partial class PtxAssembler
         }
 
         IEnumerable<string> folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
-        if (RepositoryRoot() is { } root)
+        if (Repository.Root is { } root)
         {
             folders = folders.Prepend(Path.Combine(root, "artifacts", "ptxas"));
         }
@@ -106,17 +106,6 @@ internal static partial class PtxAssembler
         return process.ExitCode == 0
             ? text
             : throw new InvalidOperationException($"ptxas refused the PTX (exit code {process.ExitCode}):\n{text}");
-    }
-
-    private static string? RepositoryRoot()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Q4Gen.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        return folder?.FullName;
     }
 
     [GeneratedRegex(@"Compiling entry function '(?<name>[^']+)'(?<figures>.*?)(?=Compiling entry function|\z)", RegexOptions.Singleline)]

@@ -157,13 +157,7 @@ public class SafetensorsMappedTests
     [Fact]
     public void OpensATrainedModel()
     {
-        DirectoryInfo? root = new(AppContext.BaseDirectory);
-        while (root != null && !File.Exists(Path.Combine(root.FullName, "Q4Gen.sln")))
-        {
-            root = root.Parent;
-        }
-
-        string path = Path.Combine(root?.Parent?.FullName ?? "", "shared", "models", "storyteller");
+        string path = Path.Combine(Path.GetDirectoryName(Repository.Root) ?? "", "shared", "models", "storyteller");
         Assert.SkipUnless(Directory.Exists(path), $"The trained model is not there: {path}.");
         using SafetensorsModel model = SafetensorsModel.Open(path);
         Assert.NotEmpty(model.Names);
