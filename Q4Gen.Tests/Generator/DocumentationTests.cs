@@ -1,4 +1,6 @@
+using System.Reflection;
 using System.Text.RegularExpressions;
+using System.Xml.Linq;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
@@ -22,23 +24,34 @@ public partial class DocumentationTests
         ["docs/gpu.md#1"] = ("Half[] halves = new Half[4 * 4096]; int rows = 4; var mlp = new Mlp();", Mlp),
         ["docs/snapshot-testing.md#1"] = ("using Q4Gen;", Mlp + "public sealed class TestAttribute : System.Attribute;"),
         ["docs/snapshot-testing.md#2"] = (
+            "using Q4Gen; using Q4Gen.Testing;",
+            Mlp + "public sealed class FactAttribute : System.Attribute; public sealed class TestAttribute : System.Attribute; public sealed class TestClassAttribute : System.Attribute; public sealed class TestMethodAttribute : System.Attribute;"),
+        ["docs/snapshot-testing.md#3"] = (
             "using Q4Gen; using Q4Gen.Testing; using System.Threading.Tasks; public class Tests {",
             "}" + Mlp + "public sealed class TestAttribute : System.Attribute; public static class Verifier { public static Task Verify(Microsoft.CodeAnalysis.GeneratorDriver driver) => Task.CompletedTask; }"),
-        ["docs/snapshot-testing.md#3"] = (
+        ["docs/snapshot-testing.md#4"] = (
             "using System; using Q4Gen; using Q4Gen.Testing; public class Tests {",
             "}" + Mlp + "public sealed class TestAttribute : System.Attribute; [Linear4Bit(In = 64, Out = 32, Group = 32)] public partial class GateProj;"),
     };
 
-    /// <summary>Blocks that quote a generated kernel, and the program whose kernel it is.</summary>
-    private static readonly Dictionary<string, string> s_quotations = new()
+    private const string Tour = "docs/generated-code-tour.md";
+
+    /// <summary>Blocks that quote generated code, and the programs whose code it is; the tour's are all but the first, which is a program.</summary>
+    private static readonly Dictionary<string, string[]> s_quotations = new()
     {
-        ["README.md#2"] = "[Q4Gen.Linear4Bit(In = 4096, Out = 11008, Group = 128)] public partial class Gate;",
+        ["README.md#2"] = ["[Q4Gen.Linear4Bit(In = 4096, Out = 11008, Group = 128)] public partial class Gate;"],
+        [Tour] =
+        [
+            "using Q4Gen;" + Mlp,
+            "[Q4Gen.Linear4Bit(In = 4096, Out = 11008, Group = 128, Precision = Q4Gen.Linear4BitPrecision.Int8Activations)] public partial class Up;",
+            "[Q4Gen.Linear4Bit(In = 20, Out = 24, Group = 16)] public partial class Small;",
+        ],
     };
 
     [Fact]
     public void EveryProgramCompiles()
     {
-        (string Name, string Code)[] programs = [.. Blocks().Where(static block => !s_quotations.ContainsKey(block.Name))];
+        (string Name, string Code)[] programs = [.. Blocks().Where(static block => Quoted(block.Name) is null)];
         Assert.InRange(programs.Length, 8, 100);
         Assert.Empty(s_surroundings.Keys.Except(programs.Select(static block => block.Name)));
         HarnessOptions options = CompiledGpuKernels.WithGpu(HarnessOptions.Default);
@@ -62,21 +75,90 @@ public partial class DocumentationTests
         }
     }
 
-    /// <summary>Line by line, where a page may break a line; an ellipsis stands for lines that are left out.</summary>
+    /// <summary>What an attribute or a project can say stands on the page about annotating.</summary>
+    [Fact]
+    public void EveryOptionIsDocumented()
+    {
+        string page = File.ReadAllText(Path.Combine(Root(), "docs", "models.md"));
+        string[] options =
+        [
+            .. typeof(Linear4BitAttribute).GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).Select(static p => p.Name),
+            .. XDocument.Load(Path.Combine(Root(), "Q4Gen.Generator", "buildTransitive", "Q4Gen.props")).Descendants("CompilerVisibleProperty").Select(static p => p.Attribute("Include")!.Value),
+        ];
+        Assert.Contains(nameof(Linear4BitAttribute.Precision), options);
+        Assert.Contains("Q4GenPrecision", options);
+        Assert.DoesNotContain(options, option => !Regex.IsMatch(page, $@"`[^`\n]*\b{option}\b[^`\n]*`"));
+    }
+
+    /// <summary>
+    /// Every line, in order and in one file. A page may break and indent lines as it likes; an ellipsis, and an empty line,
+    /// stand for lines that are left out.
+    /// </summary>
     [Fact]
     public void WhatIsQuotedIsGenerated()
     {
-        foreach ((string name, string code) in Blocks().Where(static block => s_quotations.ContainsKey(block.Name)))
+        HarnessOptions options = CompiledGpuKernels.WithGpu(HarnessOptions.Default);
+        (string Name, string Code)[] quotations = [.. Blocks().Where(static block => Quoted(block.Name) is not null)];
+        Assert.Empty(s_quotations.Keys.Except(quotations.Select(static block => Quoted(block.Name)!)));
+        Dictionary<string, string[]> generated = s_quotations.ToDictionary(
+            static quoted => quoted.Key,
+            quoted => quoted.Value.SelectMany(program => GeneratorHarness.Run(program, options).Files.Values).Select(static text => OneLine(text.Split('\n'))).ToArray());
+        foreach ((string name, string code) in quotations)
         {
-            string generated = string.Join('\n', GeneratorHarness.Run(s_quotations[name]).Files.Values);
-            string[] missing = [.. code.Split('\n').Select(static line => line.Trim()).Where(line => line != "…" && !generated.Contains(line, StringComparison.Ordinal))];
-            Assert.True(missing.Length == 0, $"{name} quotes what is not generated:\n{string.Join("\n", missing)}");
+            string[] stretches = [.. Stretches(code)], files = generated[Quoted(name)!];
+            string? missing = stretches.FirstOrDefault(stretch => !files.Any(file => file.Contains(stretch, StringComparison.Ordinal)));
+            Assert.True(missing is null, $"{name} quotes what is not generated:\n{missing}");
+            Assert.True(files.Any(file => ContainsInOrder(file, stretches)), $"No generated file has all that {name} quotes, in its order.");
         }
+    }
+
+    /// <summary>Which of <see cref="s_quotations"/> a block is; null where it is a program of its own.</summary>
+    private static string? Quoted(string block)
+    {
+        string key = block.StartsWith($"{Tour}#", StringComparison.Ordinal) && block != $"{Tour}#1" ? Tour : block;
+        return s_quotations.ContainsKey(key) ? key : null;
+    }
+
+    private static IEnumerable<string> Stretches(string code)
+    {
+        var lines = new List<string>();
+        foreach (string line in code.Split('\n').Append("…"))
+        {
+            if (line.Trim() is not ("" or "…"))
+            {
+                lines.Add(line);
+            }
+            else if (lines.Count > 0)
+            {
+                yield return OneLine(lines);
+                lines.Clear();
+            }
+        }
+    }
+
+    private static string OneLine(IEnumerable<string> lines) =>
+        string.Join(' ', lines.Select(static line => line.Trim()).Where(static line => line.Length > 0));
+
+    private static bool ContainsInOrder(string file, IEnumerable<string> stretches)
+    {
+        int position = 0;
+        foreach (string stretch in stretches)
+        {
+            int found = file.IndexOf(stretch, position, StringComparison.Ordinal);
+            if (found < 0)
+            {
+                return false;
+            }
+
+            position = found + stretch.Length;
+        }
+
+        return true;
     }
 
     private static IEnumerable<(string Name, string Code)> Blocks()
     {
-        string root = Repository.Root ?? throw new DirectoryNotFoundException("The tests do not run from a checkout of the repository.");
+        string root = Root();
         string[] pages = [Path.Combine(root, "README.md"), Path.Combine(root, "CONTRIBUTING.md"), .. Directory.EnumerateFiles(Path.Combine(root, "docs"), "*.md").Order(StringComparer.Ordinal)];
         foreach (string page in pages)
         {
@@ -87,6 +169,9 @@ public partial class DocumentationTests
             }
         }
     }
+
+    private static string Root() =>
+        Repository.Root ?? throw new DirectoryNotFoundException("The tests do not run from a checkout of the repository.");
 
     private static bool HasStatements(string code) =>
         CSharpSyntaxTree.ParseText(code).GetCompilationUnitRoot().Members.Any(static member => member is GlobalStatementSyntax);
