@@ -1,8 +1,5 @@
-using System.Collections.Immutable;
 using System.Linq;
-using System.Threading;
 using Microsoft.CodeAnalysis;
-using Microsoft.CodeAnalysis.CSharp.Syntax;
 using Q4Gen.Generator.Emit;
 using Q4Gen.Generator.Emit.Cpu;
 using Q4Gen.Generator.Emit.Gpu;
@@ -23,34 +20,24 @@ public sealed class Q4Generator : IIncrementalGenerator
     /// <inheritdoc/>
     public void Initialize(IncrementalGeneratorInitializationContext context)
     {
-        // Parse: symbols become small equatable records at once.
-        IncrementalValuesProvider<LayerClassSpec> layerClasses = context.SyntaxProvider
-            .ForAttributeWithMetadataName(KnownNames.LayerAttribute, static (node, _) => node is TypeDeclarationSyntax, ParseLayerClass)
-            .Specs(TrackingNames.ParseLayerClasses);
-        IncrementalValuesProvider<ContainerSpec> containers = context.SyntaxProvider
-            .ForAttributeWithMetadataName(KnownNames.LayerAttribute, static (node, _) => node is PropertyDeclarationSyntax, ParseContainer)
-            .Specs(TrackingNames.ParseContainers);
-        IncrementalValuesProvider<ContainerSpec> models = context.SyntaxProvider
-            .ForAttributeWithMetadataName(KnownNames.ModelAttribute, static (node, _) => node is TypeDeclarationSyntax, ParseModel)
-            .Specs(TrackingNames.ParseModels);
+        // Parse: symbols become small equatable records at once. An edit that declares nothing new costs next to nothing;
+        // with ForAttributeWithMetadataName every key would bind every attribute of the program again.
+        var parser = new TypeParser();
+        IncrementalValueProvider<EquatableArray<ParsedType>> types = context.CompilationProvider
+            .Select((compilation, cancellation) => parser.Parse(compilation, cancellation))
+            .WithTrackingName(TrackingNames.ParseTypes);
         IncrementalValueProvider<LayerPrecision> precision = context.AnalyzerConfigOptionsProvider
             .Select(static (provider, _) => ProjectOptions.Read(provider.GlobalOptions, report: null).Precision)
             .WithTrackingName(TrackingNames.ParseOptions);
-        IncrementalValueProvider<ImmutableArray<ContainerSpec>> allContainers = containers
-            .Combine(precision).Select(static (both, _) => both.Left.Resolve(both.Right)).Collect()
-            .Combine(models.Collect()).Select(static (both, _) => both.Left.AddRange(both.Right));
-        IncrementalValueProvider<ImmutableArray<LayerClassSpec>> allLayerClasses = layerClasses
-            .Combine(precision).Select(static (both, _) => both.Left.Resolve(both.Right)).Collect();
-        IncrementalValueProvider<EquatableArray<LayerShape>> shapes = allContainers.Combine(allLayerClasses)
+        IncrementalValueProvider<EquatableArray<LayerClassSpec>> layerClasses = types.Combine(precision)
+            .Select(static (both, _) => LayerClasses(both.Left, both.Right))
+            .WithTrackingName(TrackingNames.ParseLayerClasses);
+        IncrementalValueProvider<EquatableArray<ContainerSpec>> containers = types.Combine(precision)
+            .Select(static (both, _) => Containers(both.Left, both.Right))
+            .WithTrackingName(TrackingNames.ParseContainers);
+        IncrementalValueProvider<EquatableArray<LayerShape>> shapes = containers.Combine(layerClasses)
             .Select(static (both, _) => DistinctShapes(both.Left, both.Right))
             .WithTrackingName(TrackingNames.Shapes);
-
-        // Plan: each shape once, however many layers have it.
-        IncrementalValuesProvider<KernelPlan> plans = shapes
-            .Select(static (all, _) => all.ToImmutableArray())
-            .InSlots(static shape => shape.FamilyName)
-            .Select(static (shape, _) => KernelPlanner.Plan(shape))
-            .WithTrackingName(TrackingNames.PlanKernels);
 
         // A GPU kernel has no precision of its own; a program that does not reference the GPU runtime gets none.
         IncrementalValueProvider<bool> hasGpu = context.CompilationProvider
@@ -58,58 +45,40 @@ public sealed class Q4Generator : IIncrementalGenerator
             .WithTrackingName(TrackingNames.GpuReference);
         IncrementalValueProvider<EquatableArray<LayerShape>> gpuShapes = shapes.Combine(hasGpu)
             .Select(static (both, _) => both.Right ? GpuShapes(both.Left) : EquatableArray<LayerShape>.Empty);
-        IncrementalValuesProvider<GpuPlan> gpuPlans = gpuShapes
-            .Select(static (all, _) => all.ToImmutableArray())
-            .InSlots(static shape => shape.FamilyName)
-            .Select(static (shape, _) => GpuPlanner.Plan(shape))
-            .WithTrackingName(TrackingNames.PlanGpuKernels);
+
+        // Plan: each shape once, however many layers have it.
+        IncrementalValuesProvider<EquatableArray<KernelPlan>> plans = shapes.InSlots(static shape => shape.FamilyName)
+            .SelectEach(static shape => KernelPlanner.Plan(shape), TrackingNames.PlanKernels);
+        IncrementalValuesProvider<EquatableArray<GpuPlan>> gpuPlans = gpuShapes.InSlots(static shape => shape.FamilyName)
+            .SelectEach(static shape => GpuPlanner.Plan(shape), TrackingNames.PlanGpuKernels);
 
         // Emit: text from plans and specs alone.
-        IncrementalValuesProvider<EquatableArray<SourceFile>> kernels = plans
-            .Select(static (plan, _) => CpuEmitter.Emit(plan))
-            .WithTrackingName(TrackingNames.EmitKernels);
-        IncrementalValuesProvider<EquatableArray<SourceFile>> gpuKernels = gpuPlans
-            .Select(static (plan, _) => GpuEmitter.Emit(plan))
-            .WithTrackingName(TrackingNames.EmitGpuKernels);
-        IncrementalValuesProvider<SourceFile> layerClassFiles = allLayerClasses
-            .InSlots(static spec => spec.Shell.HintName)
-            .Select(static (spec, _) => LayerClassEmitter.Emit(spec))
-            .WithTrackingName(TrackingNames.EmitLayerClasses);
-        IncrementalValuesProvider<SourceFile> containerFiles = allContainers
-            .InSlots(static spec => spec.Shell.HintName)
-            .Select(static (spec, _) => ContainerEmitter.Emit(spec))
-            .WithTrackingName(TrackingNames.EmitContainers);
-        IncrementalValuesProvider<SourceFile> registration = shapes.Combine(gpuShapes)
-            .SelectMany(static (all, _) => all.Left.Count == 0 ? [] : ImmutableArray.Create(RegistrationEmitter.Emit(all.Left, all.Right)))
+        IncrementalValuesProvider<EquatableArray<SourceFile>> layerClassFiles = layerClasses.InSlots(static spec => spec.Shell.HintName)
+            .SelectEach(static spec => LayerClassEmitter.Emit(spec), TrackingNames.EmitLayerClasses);
+        IncrementalValuesProvider<EquatableArray<SourceFile>> containerFiles = containers.InSlots(static spec => spec.Shell.HintName)
+            .SelectEach(static spec => ContainerEmitter.Emit(spec), TrackingNames.EmitContainers);
+        IncrementalValueProvider<EquatableArray<SourceFile>> registration = shapes.Combine(gpuShapes)
+            .Select(static (all, _) => RegistrationEmitter.Emit(all.Left, all.Right))
             .WithTrackingName(TrackingNames.EmitRegistration);
+        IncrementalValuesProvider<EquatableArray<SourceFile>> kernels = plans
+            .SelectEach(static plan => CpuEmitter.Emit(plan), TrackingNames.EmitKernels);
+        IncrementalValuesProvider<EquatableArray<SourceFile>> gpuKernels = gpuPlans
+            .SelectEach(static plan => GpuEmitter.Emit(plan), TrackingNames.EmitGpuKernels);
 
-        context.RegisterSourceOutput(layerClassFiles, Add);
-        context.RegisterSourceOutput(containerFiles, Add);
-        context.RegisterSourceOutput(registration, Add);
+        context.RegisterSourceOutput(layerClassFiles, AddAll);
+        context.RegisterSourceOutput(containerFiles, AddAll);
+        context.RegisterSourceOutput(registration, AddAll);
         context.RegisterSourceOutput(kernels, AddAll);
         context.RegisterSourceOutput(gpuKernels, AddAll);
     }
 
-    private static LayerClassSpec? ParseLayerClass(GeneratorAttributeSyntaxContext context, CancellationToken cancellation) =>
-        LayerClassParser.Parse((INamedTypeSymbol)context.TargetSymbol, context.SemanticModel.Compilation, report: null);
+    private static EquatableArray<LayerClassSpec> LayerClasses(EquatableArray<ParsedType> types, LayerPrecision precision) =>
+        types.Where(type => type.LayerClass is not null).Select(type => type.LayerClass!.Resolve(precision)).ToEquatableArray();
 
-    /// <summary>The whole container, from its first annotated property; the others of the same container give nothing.</summary>
-    private static ContainerSpec? ParseContainer(GeneratorAttributeSyntaxContext context, CancellationToken cancellation)
-    {
-        INamedTypeSymbol type = context.TargetSymbol.ContainingType;
-        return SymbolEqualityComparer.Default.Equals(type.LayerProperties().FirstOrDefault(), context.TargetSymbol)
-            ? ContainerParser.Parse(type, context.SemanticModel.Compilation, report: null)
-            : null;
-    }
+    private static EquatableArray<ContainerSpec> Containers(EquatableArray<ParsedType> types, LayerPrecision precision) =>
+        types.Where(type => type.Container is not null).Select(type => type.Container!.Resolve(precision)).ToEquatableArray();
 
-    /// <summary>A container without annotated properties; one that has them comes through those.</summary>
-    private static ContainerSpec? ParseModel(GeneratorAttributeSyntaxContext context, CancellationToken cancellation)
-    {
-        var type = (INamedTypeSymbol)context.TargetSymbol;
-        return type.LayerProperties().Any() ? null : ContainerParser.Parse(type, context.SemanticModel.Compilation, report: null);
-    }
-
-    private static EquatableArray<LayerShape> DistinctShapes(ImmutableArray<ContainerSpec> containers, ImmutableArray<LayerClassSpec> layerClasses) =>
+    private static EquatableArray<LayerShape> DistinctShapes(EquatableArray<ContainerSpec> containers, EquatableArray<LayerClassSpec> layerClasses) =>
         containers.SelectMany(container => container.Layers.Select(layer => layer.Shape))
             .Concat(layerClasses.Select(layer => layer.Shape))
             .Distinct()
@@ -126,9 +95,7 @@ public sealed class Q4Generator : IIncrementalGenerator
     {
         foreach (SourceFile file in files)
         {
-            Add(output, file);
+            output.AddSource(file.HintName, file.Text);
         }
     }
-
-    private static void Add(SourceProductionContext output, SourceFile file) => output.AddSource(file.HintName, file.Text);
 }

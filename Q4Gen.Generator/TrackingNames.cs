@@ -3,9 +3,9 @@ namespace Q4Gen.Generator;
 /// <summary>The names of the pipeline's steps, by which tests follow what an edit re-runs.</summary>
 internal static class TrackingNames
 {
+    public const string ParseTypes = "Q4Gen.Parse.Types";
     public const string ParseLayerClasses = "Q4Gen.Parse.LayerClasses";
     public const string ParseContainers = "Q4Gen.Parse.Containers";
-    public const string ParseModels = "Q4Gen.Parse.Models";
     public const string ParseOptions = "Q4Gen.Parse.Options";
     public const string Shapes = "Q4Gen.Shapes";
     public const string PlanKernels = "Q4Gen.Plan.Kernels";
@@ -20,7 +20,7 @@ internal static class TrackingNames
     /// <summary>All of them.</summary>
     public static readonly string[] All =
     [
-        ParseLayerClasses, ParseContainers, ParseModels, ParseOptions, Shapes, PlanKernels, EmitKernels, EmitLayerClasses, EmitContainers,
+        ParseTypes, ParseLayerClasses, ParseContainers, ParseOptions, Shapes, PlanKernels, EmitKernels, EmitLayerClasses, EmitContainers,
         EmitRegistration, GpuReference, PlanGpuKernels, EmitGpuKernels,
     ];
 }

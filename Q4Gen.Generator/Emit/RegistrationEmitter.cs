@@ -1,4 +1,3 @@
-using System.Collections.Generic;
 using Q4Gen.Generator.Emit.Cpu;
 using Q4Gen.Generator.Emit.Gpu;
 using Q4Gen.Generator.Model;
@@ -9,9 +8,14 @@ namespace Q4Gen.Generator.Emit;
 /// <summary>Prints what makes a program's kernels known to the runtime.</summary>
 internal static class RegistrationEmitter
 {
-    /// <summary>One file that registers the kernels of all shapes, on the processor and on GPUs.</summary>
-    public static SourceFile Emit(IReadOnlyList<LayerShape> shapes, IReadOnlyList<LayerShape> gpuShapes)
+    /// <summary>One file that registers the kernels of all shapes, on the processor and on GPUs; none where there are no shapes.</summary>
+    public static EquatableArray<SourceFile> Emit(EquatableArray<LayerShape> shapes, EquatableArray<LayerShape> gpuShapes)
     {
+        if (shapes.Count == 0)
+        {
+            return EquatableArray<SourceFile>.Empty;
+        }
+
         var writer = new SourceWriter();
         Header(
             writer,
@@ -37,6 +41,6 @@ internal static class RegistrationEmitter
             }
         }
 
-        return new SourceFile("Q4Gen.Registration.g.cs", writer.ToString());
+        return new([new SourceFile("Q4Gen.Registration.g.cs", writer.ToString())]);
     }
 }

@@ -133,7 +133,8 @@ internal static class LayerPropertyParser
             : string.Join(" ", accessor.Modifiers.Append(accessor.Keyword).Select(token => token.ValueText));
     }
 
-    private static bool HasDocumentation(PropertyDeclarationSyntax property) =>
+    /// <summary>Whether the user has documented the property.</summary>
+    public static bool HasDocumentation(PropertyDeclarationSyntax property) =>
         property.GetLeadingTrivia().Any(trivia =>
             trivia.HasStructure && trivia.GetStructure() is DocumentationCommentTriviaSyntax
             || trivia.ToString().StartsWith("///", StringComparison.Ordinal));

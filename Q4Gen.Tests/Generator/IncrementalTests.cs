@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text;
-using Microsoft.CodeAnalysis;
 using Q4Gen.Generator;
 using Q4Gen.Testing;
 
@@ -149,8 +148,7 @@ public class IncrementalTests
     {
         int[] counts =
         [
-            .. s_emitSteps.Select(name => result.Steps.Count(
-                s => s.Name == name && s.Reason is (IncrementalStepRunReason.New or IncrementalStepRunReason.Modified))),
+            .. s_emitSteps.Select(name => Emission.Count(result, name)),
         ];
         return (counts[0], counts[1], counts[2], counts[3]);
     }

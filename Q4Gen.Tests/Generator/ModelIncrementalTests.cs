@@ -1,5 +1,4 @@
 using System.Text;
-using Microsoft.CodeAnalysis;
 using Q4Gen.Generator;
 using Q4Gen.Testing;
 
@@ -21,11 +20,11 @@ public class ModelIncrementalTests
         HarnessResult after = before.Edit(Containers("First", "Second", "Third").Replace(
             "// Here: Second.", "[Linear4Bit(In = 512, Out = 48, Group = 64)] public partial Linear4Bit New { get; }"));
         Assert.Equal(before.Files.Count + before.Files.Keys.Count(name => name.StartsWith("Linear4Bit_8x16", StringComparison.Ordinal)), after.Files.Count);
-        Assert.Equal(1, Emitted(after, TrackingNames.PlanKernels));
-        Assert.Equal(1, Emitted(after, TrackingNames.EmitKernels));
-        Assert.Equal(1, Emitted(after, TrackingNames.EmitContainers));
-        Assert.Equal(1, Emitted(after, TrackingNames.EmitRegistration));
-        Assert.Equal(0, Emitted(after, TrackingNames.EmitLayerClasses));
+        Assert.Equal(1, Emission.Count(after, TrackingNames.PlanKernels));
+        Assert.Equal(1, Emission.Count(after, TrackingNames.EmitKernels));
+        Assert.Equal(1, Emission.Count(after, TrackingNames.EmitContainers));
+        Assert.Equal(1, Emission.Count(after, TrackingNames.EmitRegistration));
+        Assert.Equal(0, Emission.Count(after, TrackingNames.EmitLayerClasses));
     }
 
     [Fact]
@@ -33,9 +32,9 @@ public class ModelIncrementalTests
     {
         HarnessResult before = GeneratorHarness.Run([Containers("First", "Second", "Third"), Layers]);
         HarnessResult after = before.Edit(Containers("Zeroth", "First", "Second", "Third"));
-        Assert.Equal(1, Emitted(after, TrackingNames.EmitContainers));
-        Assert.Equal(0, Emitted(after, TrackingNames.EmitKernels));
-        Assert.Equal(0, Emitted(after, TrackingNames.EmitRegistration));
+        Assert.Equal(1, Emission.Count(after, TrackingNames.EmitContainers));
+        Assert.Equal(0, Emission.Count(after, TrackingNames.EmitKernels));
+        Assert.Equal(0, Emission.Count(after, TrackingNames.EmitRegistration));
         Assert.Equal(before.Files.Count + 1, after.Files.Count);
     }
 
@@ -44,10 +43,10 @@ public class ModelIncrementalTests
     {
         HarnessResult before = GeneratorHarness.Run([Containers("First", "Second"), Layers]);
         HarnessResult after = before.Edit(Layers + "[Linear4Bit(In = 8, Out = 16, Group = 8)] public partial class LayerC;", 1);
-        Assert.Equal(1, Emitted(after, TrackingNames.EmitLayerClasses));
-        Assert.Equal(0, Emitted(after, TrackingNames.EmitKernels));
-        Assert.Equal(0, Emitted(after, TrackingNames.EmitContainers));
-        Assert.Equal(0, Emitted(after, TrackingNames.EmitRegistration));
+        Assert.Equal(1, Emission.Count(after, TrackingNames.EmitLayerClasses));
+        Assert.Equal(0, Emission.Count(after, TrackingNames.EmitKernels));
+        Assert.Equal(0, Emission.Count(after, TrackingNames.EmitContainers));
+        Assert.Equal(0, Emission.Count(after, TrackingNames.EmitRegistration));
     }
 
     [Fact]
@@ -57,8 +56,8 @@ public class ModelIncrementalTests
         HarnessResult after = before.Edit(Layers.Replace("In = 16", "In = 8"), 1);
         Assert.Contains("Linear4Bit_16x16_g8.g.cs", before.Files.Keys);
         Assert.DoesNotContain("Linear4Bit_16x16_g8.g.cs", after.Files.Keys);
-        Assert.Equal(1, Emitted(after, TrackingNames.EmitLayerClasses));
-        Assert.Equal(0, Emitted(after, TrackingNames.EmitKernels));
+        Assert.Equal(1, Emission.Count(after, TrackingNames.EmitLayerClasses));
+        Assert.Equal(0, Emission.Count(after, TrackingNames.EmitKernels));
     }
 
     [Fact]
@@ -103,7 +102,4 @@ public class ModelIncrementalTests
 
         return source.ToString();
     }
-
-    private static int Emitted(HarnessResult result, string step) => result.Steps.Count(item =>
-        item.Name == step && item.Reason is IncrementalStepRunReason.New or IncrementalStepRunReason.Modified);
 }
