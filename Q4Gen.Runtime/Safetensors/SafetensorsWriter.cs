@@ -33,6 +33,20 @@ public static class SafetensorsWriter
         };
     }
 
+    /// <summary>Writes all of a source, for instance what <see cref="Linear4BitQuantizer.QuantizeModel"/> made, with its metadata.</summary>
+    /// <param name="path">The file, replaced where it exists.</param>
+    /// <param name="source">Where the tensors are; may be the very file that is replaced.</param>
+    /// <inheritdoc cref="Write(string, IEnumerable{KeyValuePair{string, WeightTensor}}, IReadOnlyDictionary{string, string})"/>
+    public static void Write(string path, IWeightSource source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        Write(path, source.Names.Select(name => KeyValuePair.Create(name, Get(name))), source.Metadata);
+
+        WeightTensor Get(string name) => source.TryGet(name, out WeightTensor? tensor)
+            ? tensor
+            : throw new ArgumentException($"{source.Description} lists a tensor {SafetensorsText.Quote(name)} but does not have it.", nameof(source));
+    }
+
     /// <summary>
     /// Writes tensors in the order of their names. The data goes to a temporary file in the same folder, then to the
     /// disk, and takes its name last; whatever fails leaves a file that was there before as it was.

@@ -20,7 +20,6 @@ public partial class DocumentationTests
     private static readonly Dictionary<string, (string Before, string After)> s_surroundings = new()
     {
         ["README.md#1"] = ("float[] x = new float[4096], y = new float[11008];", ""),
-        ["docs/getting-started.md#2"] = ("using Q4Gen;", ""),
         ["docs/gpu.md#1"] = ("Half[] halves = new Half[4 * 4096]; int rows = 4; var mlp = new Mlp();", Mlp),
         ["docs/snapshot-testing.md#1"] = ("using Q4Gen;", Mlp + "public sealed class TestAttribute : System.Attribute;"),
         ["docs/snapshot-testing.md#2"] = (

@@ -38,7 +38,7 @@ public sealed class QuantizerModelTests
         using var folder = new TemporaryFolder();
         Dictionary<string, WeightTensor> tensors = Model();
         TensorDictionary quantized = Linear4BitQuantizer.QuantizeModel(Source(tensors), 96, s_isLinear, ct: Cancelled);
-        SafetensorsWriter.Write(folder["model.safetensors"], quantized.Names.Select(name => KeyValuePair.Create(name, Get(name))), quantized.Metadata);
+        SafetensorsWriter.Write(folder["model.safetensors"], quantized);
         using SafetensorsFile file = SafetensorsFile.Open(folder["model.safetensors"]);
         using Linear4Bit layer = Linear4Bit.Load(file, "a.q_proj");
 
@@ -49,8 +49,6 @@ public sealed class QuantizerModelTests
         layer.CopyWeight4Bit(weight);
         Assert.True(alone.WeightSpan.SequenceEqual(weight));
         Assert.True(layer.HasBias);
-
-        WeightTensor Get(string name) => quantized.TryGet(name, out WeightTensor? tensor) ? tensor : throw new KeyNotFoundException(name);
     }
 
     [Fact]

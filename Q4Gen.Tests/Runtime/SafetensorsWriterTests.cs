@@ -64,6 +64,25 @@ public class SafetensorsWriterTests
     }
 
     [Fact]
+    public void ASourceIsWrittenWithItsMetadata()
+    {
+        using var folder = new TemporaryFolder();
+        var source = new TensorDictionary(Layer("p", 288, 16, 128), metadata: SafetensorsWriter.DescribeGroup(128));
+        SafetensorsWriter.Write(folder["a"], source);
+        using (SafetensorsFile file = SafetensorsFile.Open(folder["a"]))
+        {
+            Assert.Equal(source.Names.Order(), file.Names.Order());
+            Assert.Equal("128", file.Metadata["group_size"]);
+            SafetensorsWriter.Write(folder["b"], file);
+        }
+
+        Assert.Equal(File.ReadAllBytes(folder["a"]), File.ReadAllBytes(folder["b"]));
+        var holey = new TensorDictionary(new Dictionary<string, WeightTensor> { ["gone"] = null! });
+        Assert.Contains("\"gone\"", Assert.Throws<ArgumentException>(() => SafetensorsWriter.Write(folder["c"], holey)).Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(folder["c"]));
+    }
+
+    [Fact]
     public void AFailureLeavesTheOldFileAndNothingElse()
     {
         using var folder = new TemporaryFolder();
