@@ -82,6 +82,6 @@ internal sealed partial record CommandResult(string Command, int ExitCode, strin
         return this;
     }
 
-    [GeneratedRegex(@"^.*\b(error|warning) [A-Z]+\d+:.*$", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^.*\b(error|warning) [A-Z][A-Z0-9]+:.*$", RegexOptions.Multiline)]
     private static partial Regex Problem();
 }

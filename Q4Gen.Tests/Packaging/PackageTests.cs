@@ -125,7 +125,7 @@ public class PackageTests(PackagesFixture packages)
         // Nothing else changes on the way into the package.
         string folder = id == "Q4Gen" ? "" : id;
         string source = File.ReadAllText(Path.Combine(PackagesFixture.Root, folder, "README.md"));
-        Assert.Equal(folder.Length > 0 ? source.Trim() : source.Replace("](", $"]({Repository}/blob/main/").Trim(), readme.ReplaceLineEndings("\n").Trim());
+        Assert.Equal(folder.Length > 0 ? source.Trim() : Regex.Replace(source, @"\]\((?!https:)", $"]({Repository}/blob/main/").Trim(), readme.ReplaceLineEndings("\n").Trim());
     }
 
     [Theory]
