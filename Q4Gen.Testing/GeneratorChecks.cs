@@ -18,16 +18,24 @@ public static class GeneratorChecks
     /// </summary>
     public static IReadOnlyList<CultureInfo> Cultures { get; } = CreateCultures();
 
+    /// <summary>Runs every check on a program of one file, with <see cref="HarnessOptions.Default"/>.</summary>
+    /// <inheritdoc cref="All(IReadOnlyList{string}, HarnessOptions?)"/>
+    public static HarnessResult All(string source) => All([source]);
+
     /// <summary>Runs every check on a program of one file.</summary>
     /// <inheritdoc cref="All(IReadOnlyList{string}, HarnessOptions?)"/>
-    public static HarnessResult All(string source, HarnessOptions? options = null) => All([source], options);
+    public static HarnessResult All(string source, HarnessOptions? options) => All([source], options);
+
+    /// <summary>Runs every check on a program, with <see cref="HarnessOptions.Default"/>.</summary>
+    /// <inheritdoc cref="All(IReadOnlyList{string}, HarnessOptions?)"/>
+    public static HarnessResult All(IReadOnlyList<string> sources) => All(sources, options: null);
 
     /// <summary>Runs every check on a program.</summary>
     /// <param name="sources">Texts of its files.</param>
     /// <param name="options"><see cref="HarnessOptions.Default"/> where null.</param>
     /// <returns>The plain run, for what else a test wants to see.</returns>
     /// <exception cref="GeneratorCheckException">A check failed.</exception>
-    public static HarnessResult All(IReadOnlyList<string> sources, HarnessOptions? options = null)
+    public static HarnessResult All(IReadOnlyList<string> sources, HarnessOptions? options)
     {
         HarnessResult result = GeneratorHarness.Run(sources, options);
         Text(result);

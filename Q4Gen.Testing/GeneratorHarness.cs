@@ -35,13 +35,20 @@ public static class GeneratorHarness
         MetadataReference.CreateFromFile(typeof(TensorPrimitives).Assembly.Location),
     ];
 
+    /// <summary>Compiles one source file with <see cref="HarnessOptions.Default"/> and runs the generator.</summary>
+    public static HarnessResult Run(string source) => Run([source]);
+
     /// <summary>Compiles one source file and runs the generator.</summary>
-    public static HarnessResult Run(string source, HarnessOptions? options = null) => Run([source], options);
+    public static HarnessResult Run(string source, HarnessOptions? options) => Run([source], options);
+
+    /// <summary>Compiles source files, <c>Source0.cs</c> and so on, with <see cref="HarnessOptions.Default"/>.</summary>
+    /// <inheritdoc cref="Run(IReadOnlyList{string}, HarnessOptions?)"/>
+    public static HarnessResult Run(IReadOnlyList<string> sources) => Run(sources, options: null);
 
     /// <summary>Compiles source files, <c>Source0.cs</c> and so on, and runs the generator with its steps tracked.</summary>
     /// <param name="sources">Texts of the files.</param>
     /// <param name="options"><see cref="HarnessOptions.Default"/> where null.</param>
-    public static HarnessResult Run(IReadOnlyList<string> sources, HarnessOptions? options = null)
+    public static HarnessResult Run(IReadOnlyList<string> sources, HarnessOptions? options)
     {
         ArgumentNullException.ThrowIfNull(sources);
         options ??= HarnessOptions.Default;

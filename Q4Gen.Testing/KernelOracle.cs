@@ -24,13 +24,19 @@ public static class KernelOracle
     /// <summary>One row, few, as many as every kind of kernel and tile takes, and remainders.</summary>
     private static readonly int[] s_rowCounts = [1, 2, 3, 4, 5, 7, 12, 13, 24, 33];
 
+    /// <summary>Checks the kernels of an annotated class on weights and inputs of seed 1.</summary>
+    /// <inheritdoc cref="Check{TLayer}(int)"/>
+    public static OracleReport Check<TLayer>()
+        where TLayer : Linear4Bit =>
+        Check<TLayer>(seed: 1);
+
     /// <summary>Checks the kernels of an annotated class.</summary>
     /// <typeparam name="TLayer">A class with <c>[Linear4Bit]</c>.</typeparam>
     /// <param name="seed">Of the random weights and inputs.</param>
     /// <returns>How far each kernel is off, and which there are that this processor cannot run.</returns>
     /// <exception cref="KernelOracleException">A kernel is wrong.</exception>
     /// <exception cref="ArgumentException">The class has no attribute.</exception>
-    public static OracleReport Check<TLayer>(int seed = 1)
+    public static OracleReport Check<TLayer>(int seed)
         where TLayer : Linear4Bit
     {
         RuntimeHelpers.RunModuleConstructor(typeof(TLayer).Module.ModuleHandle);

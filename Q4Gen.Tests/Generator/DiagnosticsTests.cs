@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Text.RegularExpressions;
+using System.Xml.Linq;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Q4Gen.Generator.Diagnostics;
@@ -102,12 +104,46 @@ public class DiagnosticsTests
             Assert.Equal($"{Descriptors.HelpLinkBase}{descriptor.Id}.md", descriptor.HelpLinkUri);
             Assert.Contains($"{descriptor.Id} | Q4Gen | {descriptor.DefaultSeverity} |", releases, StringComparison.Ordinal);
             Assert.Contains($"[{descriptor.Id}]({descriptor.Id}.md)", index, StringComparison.Ordinal);
-            string page = File.ReadAllText(Path.Combine(root, "docs", "diagnostics", descriptor.Id + ".md"));
-            Assert.StartsWith($"# {descriptor.Id}: {descriptor.Title}\n", page, StringComparison.Ordinal);
-            foreach (string section in (string[])["## Cause", "## Example", "## Fix"])
-            {
-                Assert.Contains($"\n{section}\n", page, StringComparison.Ordinal);
-            }
+            AssertHasPage(descriptor.Id, descriptor.Title.ToString(CultureInfo.InvariantCulture));
+        }
+    }
+
+    /// <summary>The package's targets report those, with ids from 1001 on.</summary>
+    [Fact]
+    public void EveryBuildErrorHasAPage()
+    {
+        string root = RepositoryRoot();
+        string index = File.ReadAllText(Path.Combine(root, "docs", "diagnostics", "README.md"));
+        XElement[] errors =
+        [
+            .. XDocument.Load(Path.Combine(root, "Q4Gen.Generator", "buildTransitive", "Q4Gen.targets")).Descendants()
+                .Where(static element => element.Name.LocalName is "Error" or "Warning"),
+        ];
+        Assert.NotEmpty(errors);
+        foreach (XElement error in errors)
+        {
+            string id = error.Attribute("Code")!.Value;
+            Match row = Regex.Match(index, $@"^\| \[{id}\]\({id}\.md\) \| error \| (.*) \|$", RegexOptions.Multiline);
+            Assert.True(row.Success, $"{id} is not in the index.");
+            Assert.Matches(@"^Q4G1\d{3}$", id);
+            Assert.Equal($"{Descriptors.HelpLinkBase}{id}.md", error.Attribute("HelpLink")!.Value);
+            Assert.EndsWith($"({Descriptors.HelpLinkBase}{id}.md)", error.Attribute("Text")!.Value, StringComparison.Ordinal);
+            AssertHasPage(id, row.Groups[1].Value);
+        }
+
+        string[] pages = [.. Directory.EnumerateFiles(Path.Combine(root, "docs", "diagnostics"), "Q4G*.md").Select(static page => Path.GetFileNameWithoutExtension(page))];
+        Assert.Equal(
+            Descriptors.All.Select(static d => d.Id).Concat(errors.Select(static error => error.Attribute("Code")!.Value)).Order(StringComparer.Ordinal),
+            pages.Order(StringComparer.Ordinal));
+    }
+
+    private static void AssertHasPage(string id, string title)
+    {
+        string page = File.ReadAllText(Path.Combine(RepositoryRoot(), "docs", "diagnostics", id + ".md"));
+        Assert.StartsWith($"# {id}: {title}\n", page, StringComparison.Ordinal);
+        foreach (string section in (string[])["## Cause", "## Example", "## Fix"])
+        {
+            Assert.Contains($"\n{section}\n", page, StringComparison.Ordinal);
         }
     }
 

@@ -20,6 +20,8 @@ public partial class DocumentationTests
     private static readonly Dictionary<string, (string Before, string After)> s_surroundings = new()
     {
         ["README.md#1"] = ("float[] x = new float[4096], y = new float[11008];", ""),
+        ["Q4Gen.Runtime.Ilgpu/README.md#1"] = ("Half[] halves = new Half[4 * 4096]; int rows = 4; var mlp = new Mlp();", Mlp),
+        ["Q4Gen.Testing/README.md#1"] = ("using Q4Gen;", Mlp + "public sealed class TestAttribute : System.Attribute;"),
         ["docs/gpu.md#1"] = ("Half[] halves = new Half[4 * 4096]; int rows = 4; var mlp = new Mlp();", Mlp),
         ["docs/snapshot-testing.md#1"] = ("using Q4Gen;", Mlp + "public sealed class TestAttribute : System.Attribute;"),
         ["docs/snapshot-testing.md#2"] = (
@@ -158,7 +160,8 @@ public partial class DocumentationTests
     private static IEnumerable<(string Name, string Code)> Blocks()
     {
         string root = Root();
-        string[] pages = [Path.Combine(root, "README.md"), Path.Combine(root, "CONTRIBUTING.md"), .. Directory.EnumerateFiles(Path.Combine(root, "docs"), "*.md").Order(StringComparer.Ordinal)];
+        string[] packages = ["Q4Gen.Runtime.Ilgpu/README.md", "Q4Gen.Testing/README.md"];
+        string[] pages = [Path.Combine(root, "README.md"), Path.Combine(root, "CONTRIBUTING.md"), .. packages.Select(page => Path.Combine(root, page)), .. Directory.EnumerateFiles(Path.Combine(root, "docs"), "*.md").Order(StringComparer.Ordinal)];
         foreach (string page in pages)
         {
             int index = 0;

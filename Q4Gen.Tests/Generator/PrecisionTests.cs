@@ -61,6 +61,24 @@ public class PrecisionTests
             $"Q4GenPrecision is '{property}'; write '<Q4GenPrecision>Exact</Q4GenPrecision>'", found[0].GetMessage(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("/src/App/App.csproj", "/src/App/App.csproj(1,1): error Q4G0020: ")]
+    [InlineData(@"C:\src\App.CSPROJ", @"C:\src\App.CSPROJ(1,1): error Q4G0020: ")]
+    [InlineData("/src/C", "error Q4G0020: ")] // What the compiler leaves of /src/C#/App.csproj.
+    [InlineData("", "error Q4G0020: ")]
+    [InlineData(null, "error Q4G0020: ")]
+    public async Task AnUnknownPropertyIsReportedAtTheProjectFile(string? path, string expected)
+    {
+        HarnessOptions options = Options("int8");
+        if (path is not null)
+        {
+            options = options with { Properties = options.Properties.Add("MSBuildProjectFullPath", path) };
+        }
+
+        ImmutableArray<Diagnostic> found = await GeneratorHarness.Run(Source, options).AnalyzeAsync(TestContext.Current.CancellationToken);
+        Assert.StartsWith(expected, Assert.Single(found).ToString(), StringComparison.Ordinal);
+    }
+
     /// <summary>For one layer of each precision, all instruction sets together.</summary>
     [Theory]
     [InlineData(Linear4BitPrecision.Exact)]

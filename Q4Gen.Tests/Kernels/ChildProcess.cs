@@ -50,7 +50,7 @@ internal static partial class ChildProcess
     }
 
     /// <summary>The dotnet command of the runtime that runs us.</summary>
-    private static string DotnetHost()
+    public static string DotnetHost()
     {
         string root = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
         return Path.Combine(root, OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet");
