@@ -8,8 +8,8 @@ namespace Q4Gen.Generator.Incremental;
 /// <summary>Gives items of a pipeline places that do not depend on one another.</summary>
 internal static class HashSlots
 {
-    // Several times as many as a large program has items, so that hardly any two share one.
-    private const int Count = 1024;
+    // More than a large program has items, so that few share one; those of a slot are made together.
+    private const int Count = 256;
 
     /// <summary>
     /// Distinct items in slots by the hash of their key. Roslyn compares what a step yields by position: in a plain
