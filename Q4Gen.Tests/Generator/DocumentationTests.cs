@@ -84,7 +84,8 @@ public partial class DocumentationTests
         string[] options =
         [
             .. typeof(Linear4BitAttribute).GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).Select(static p => p.Name),
-            .. XDocument.Load(Path.Combine(Root(), "Q4Gen.Generator", "buildTransitive", "Q4Gen.props")).Descendants("CompilerVisibleProperty").Select(static p => p.Attribute("Include")!.Value),
+            .. XDocument.Load(Path.Combine(Root(), "Q4Gen.Generator", "buildTransitive", "Q4Gen.props")).Descendants("CompilerVisibleProperty").Select(static p => p.Attribute("Include")!.Value)
+                .Where(static name => name.StartsWith("Q4Gen", StringComparison.Ordinal)),
         ];
         Assert.Contains(nameof(Linear4BitAttribute.Precision), options);
         Assert.Contains("Q4GenPrecision", options);
