@@ -12,7 +12,7 @@ internal static class ContainerEmitter
     {
         var writer = new SourceWriter();
         Header(writer, [.. Story(spec)]);
-        string bases = spec.LoadFrom == LoadFromKind.Override ? "" : "global::Q4Gen.ILinear4BitModel";
+        string bases = spec.LoadFrom is LoadFromKind.Override or LoadFromKind.None ? "" : "global::Q4Gen.ILinear4BitModel";
         string attributes = spec.NeedsLayoutAttribute && spec.Layers.Count > 0
             ? "[global::System.Runtime.InteropServices.StructLayout(global::System.Runtime.InteropServices.LayoutKind.Auto)]"
             : "";
@@ -22,6 +22,12 @@ internal static class ContainerEmitter
 
     private static IEnumerable<string> Story(ContainerSpec spec)
     {
+        if (spec.LoadFrom == LoadFromKind.None)
+        {
+            yield return $"No layers can be generated for {spec.Shell.DisplayName}, as a diagnostic says.";
+            yield break;
+        }
+
         yield return $"How {spec.Shell.DisplayName} holds and loads its 4-bit layers, as its attributes say.";
         if (spec.LoadFrom is LoadFromKind.Override or LoadFromKind.New)
         {
@@ -56,6 +62,20 @@ internal static class ContainerEmitter
         {
             WriteProperty(writer, spec, layer);
             writer.Line();
+        }
+
+        foreach (RejectedPropertySpec property in spec.Rejected)
+        {
+            WriteRejected(writer, spec, property);
+            if (spec.LoadFrom != LoadFromKind.None || !property.Equals(spec.Rejected[spec.Rejected.Count - 1]))
+            {
+                writer.Line();
+            }
+        }
+
+        if (spec.LoadFrom == LoadFromKind.None)
+        {
+            return;
         }
 
         if (spec.EmitLoad)
@@ -105,6 +125,25 @@ internal static class ContainerEmitter
             {
                 string check = $"global::Q4Gen.Loading.GeneratedLayer.Check(value, {Number(layer.Shape.In)}, {Number(layer.Shape.Out)}, {Literal(owner)})";
                 writer.Line($"{layer.Setter} => this.{layer.Field} = {(layer.IsNullable ? "value is null ? null : " : "")}{check};");
+            }
+        }
+    }
+
+    private static void WriteRejected(SourceWriter writer, ContainerSpec spec, RejectedPropertySpec property)
+    {
+        writer.Line("// Without a body the compiler would stop at this property, before the diagnostic that says what is wrong with it.");
+        if (!property.IsDocumented)
+        {
+            writer.Line("/// <summary>No layer: its declaration is in error.</summary>");
+        }
+
+        writer.Line(GeneratedCode);
+        using (writer.Block(property.Declaration))
+        {
+            string error = $"throw new global::System.InvalidOperationException({Literal($"The declaration of {spec.Shell.Name}.{property.Name} is in error.")});";
+            foreach (string accessor in new[] { property.Getter, property.Setter }.Where(accessor => accessor.Length > 0))
+            {
+                writer.Line($"{accessor} => {error}");
             }
         }
     }

@@ -10,6 +10,7 @@ namespace Q4Gen.Generator.Model;
 /// <param name="LoadFrom">How <c>LoadFrom</c> relates to the base type's.</param>
 /// <param name="Layers">Annotated properties in declaration order.</param>
 /// <param name="Children">Members that hold layers, in declaration order.</param>
+/// <param name="Rejected">Annotated properties that are in error.</param>
 internal sealed record ContainerSpec(
     TypeShell Shell,
     bool IsValueType,
@@ -17,8 +18,20 @@ internal sealed record ContainerSpec(
     bool EmitLoad,
     LoadFromKind LoadFrom,
     EquatableArray<LayerPropertySpec> Layers,
-    EquatableArray<ChildSpec> Children)
+    EquatableArray<ChildSpec> Children,
+    EquatableArray<RejectedPropertySpec> Rejected)
 {
+    /// <summary>A type that is itself in error, and is given nothing but bodies for its properties.</summary>
+    public static ContainerSpec Reject(TypeShell shell, EquatableArray<RejectedPropertySpec> rejected) => new(
+        shell with { HintName = shell.HintName.Replace(".g.cs", ".rejected.g.cs") },
+        IsValueType: false,
+        NeedsLayoutAttribute: false,
+        EmitLoad: false,
+        LoadFromKind.None,
+        EquatableArray<LayerPropertySpec>.Empty,
+        EquatableArray<ChildSpec>.Empty,
+        rejected);
+
     /// <summary>The same container with the project's precision where an attribute says nothing.</summary>
     public ContainerSpec Resolve(LayerPrecision projectPrecision) =>
         this with { Layers = Layers.Select(layer => layer.Resolve(projectPrecision)).ToEquatableArray() };
@@ -27,6 +40,9 @@ internal sealed record ContainerSpec(
 /// <summary>How a generated <c>LoadFrom</c> relates to the base type's.</summary>
 internal enum LoadFromKind
 {
+    /// <summary>There is none: the type is in error.</summary>
+    None,
+
     /// <summary>The first of its hierarchy, which nobody can derive from.</summary>
     Final,
 

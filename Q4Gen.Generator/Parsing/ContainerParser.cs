@@ -10,7 +10,10 @@ namespace Q4Gen.Generator.Parsing;
 /// <summary>Reads a type that holds layers, or children that do.</summary>
 internal static class ContainerParser
 {
-    /// <summary>The spec of a container with all its layers and children, or null where no <c>Load</c> can be generated.</summary>
+    /// <summary>
+    /// The spec of a container with all its layers and children. Where no <c>Load</c> can be generated, one that only keeps
+    /// the compiler going until the analyzer has said why, or null where the compiler says it itself.
+    /// </summary>
     public static ContainerSpec? Parse(INamedTypeSymbol type, Compilation compilation, Report? report)
     {
         bool canGenerate = CanGenerate(type, compilation, report);
@@ -18,13 +21,18 @@ internal static class ContainerParser
         // Each property is checked even so, to report everything at once.
         var takenNames = new HashSet<string>(type.GetMembers().Select(member => member.Name)) { type.Name };
         List<LayerPropertySpec> layers = [];
+        List<RejectedPropertySpec> rejected = [];
         var names = new TensorNames(type, report);
         foreach (IPropertySymbol property in type.LayerProperties())
         {
             if (LayerPropertyParser.Parse(property, takenNames, report) is { } layer
-                && names.TryAdd(layer.TensorName, property, isLayer: true))
+                && names.TryAdd(layer.TensorName, property, isLayer: true) && canGenerate)
             {
                 layers.Add(layer);
+            }
+            else if (LayerPropertyParser.Reject(property) is { } rejection)
+            {
+                rejected.Add(rejection);
             }
         }
 
@@ -38,16 +46,22 @@ internal static class ContainerParser
             }
         }
 
-        return canGenerate
-            ? new ContainerSpec(
-                TypeShellParser.Parse(type, compilation),
-                type.IsValueType,
-                type.IsValueType && type.FindAttribute("System.Runtime.InteropServices.StructLayoutAttribute") is null,
-                !HasLoad(type, compilation),
-                LoadFrom(type, compilation),
-                layers.ToEquatableArray(),
-                children.ToEquatableArray())
-            : null;
+        if (!canGenerate)
+        {
+            return rejected.Count > 0 && type.IsPartial() && TypeShellParser.IsReachable(type, compilation)
+                ? ContainerSpec.Reject(TypeShellParser.Parse(type, compilation), rejected.ToEquatableArray())
+                : null;
+        }
+
+        return new ContainerSpec(
+            TypeShellParser.Parse(type, compilation),
+            type.IsValueType,
+            type.IsValueType && type.FindAttribute("System.Runtime.InteropServices.StructLayoutAttribute") is null,
+            !HasLoad(type, compilation),
+            LoadFrom(type, compilation),
+            layers.ToEquatableArray(),
+            children.ToEquatableArray(),
+            rejected.ToEquatableArray());
     }
 
     /// <summary>Whether a container gets a generated part; its members may be at fault even so.</summary>

@@ -35,7 +35,26 @@ internal static class LayerPropertyParser
             declaration.HasBias,
             property.NullableAnnotation == NullableAnnotation.Annotated,
             HasDocumentation(syntax),
-            string.Join(" ", syntax.Modifiers.Select(modifier => modifier.ValueText)),
+            Modifiers(syntax),
+            Accessor(syntax, SyntaxKind.GetAccessorDeclaration),
+            Accessor(syntax, SyntaxKind.SetAccessorDeclaration, SyntaxKind.InitAccessorDeclaration));
+    }
+
+    /// <summary>What <see cref="Parse"/> refused, or null where the compiler does not wait for a body, or has one.</summary>
+    public static RejectedPropertySpec? Reject(IPropertySymbol property)
+    {
+        if (property is not { IsPartialDefinition: true, IsIndexer: false, IsAbstract: false, RefKind: RefKind.None }
+            || property.DeclaringSyntaxReferences[0].GetSyntax() is not PropertyDeclarationSyntax syntax
+            || FindBody(property) is not null)
+        {
+            return null;
+        }
+
+        string modifiers = Modifiers(syntax);
+        return new RejectedPropertySpec(
+            property.Name,
+            $"{modifiers} {property.Type.ToSource()} {property.Name.ToIdentifier()}",
+            HasDocumentation(syntax),
             Accessor(syntax, SyntaxKind.GetAccessorDeclaration),
             Accessor(syntax, SyntaxKind.SetAccessorDeclaration, SyntaxKind.InitAccessorDeclaration));
     }
@@ -124,6 +143,9 @@ internal static class LayerPropertyParser
 
         return name;
     }
+
+    private static string Modifiers(PropertyDeclarationSyntax property) =>
+        string.Join(" ", property.Modifiers.Select(modifier => modifier.ValueText));
 
     private static string Accessor(PropertyDeclarationSyntax property, params SyntaxKind[] kinds)
     {

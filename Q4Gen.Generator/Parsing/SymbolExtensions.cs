@@ -47,8 +47,9 @@ internal static class SymbolExtensions
             .OrderBy(part => part[0].Name, System.StringComparer.Ordinal)
             .SelectMany(part => part);
 
+    /// <summary>Whether the user's parts are: the analyzer sees a generated one, too.</summary>
     public static bool IsPartial(this INamedTypeSymbol type) =>
-        type.DeclaringSyntaxReferences.Any(reference =>
+        type.DeclaringSyntaxReferences.All(reference =>
             reference.GetSyntax() is TypeDeclarationSyntax declaration && declaration.Modifiers.Any(SyntaxKind.PartialKeyword));
 
     /// <summary>The type as generated code writes it.</summary>

@@ -31,10 +31,14 @@ internal static class TypeShellParser
         return false;
     }
 
+    /// <summary>Whether a generated file can add to the type, if the types around it are partial.</summary>
+    public static bool IsReachable(INamedTypeSymbol type, Compilation compilation) =>
+        CheckLanguage(type, compilation, report: null) && !IsFileLocal(type);
+
     /// <summary>Whether every type around <paramref name="type"/> is partial and can be reached from another file.</summary>
     public static bool CheckNesting(INamedTypeSymbol type, Report? report)
     {
-        if (type.IsFileLocal || type.ContainingTypes().Any(outer => outer.IsFileLocal))
+        if (IsFileLocal(type))
         {
             report?.Invoke(
                 Descriptors.UnusableContainer, type.FirstLocation(), type.Name,
@@ -72,6 +76,8 @@ internal static class TypeShellParser
         (_, true) => "record",
         _ => "class",
     };
+
+    private static bool IsFileLocal(INamedTypeSymbol type) => type.IsFileLocal || type.ContainingTypes().Any(outer => outer.IsFileLocal);
 
     private static IEnumerable<INamedTypeSymbol> ContainingTypes(this INamedTypeSymbol type)
     {

@@ -31,6 +31,29 @@ public class DiagnosticsTests
         Assert.True(found[0].Location.IsInSource);
     }
 
+    /// <summary>
+    /// A build stops at errors in declarations before it runs analyzers. So what is reported must cause none, except where
+    /// the compiler's own error asks for the same (partial), or nothing can be generated (in a local type, an indexer).
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void NoErrorOfTheCompilerHidesIt(int index, string id)
+    {
+        Compilation output = GeneratorHarness.Run(Usings + DiagnosticsCase.All[index].Firing).Output;
+        string[] errors =
+        [
+            .. output.GetParseDiagnostics(TestContext.Current.CancellationToken).Concat(output.GetDeclarationDiagnostics(TestContext.Current.CancellationToken))
+                .Where(static d => d.Severity == DiagnosticSeverity.Error).Select(static d => d.Id).Distinct(),
+        ];
+        string[] expected = (id, DiagnosticsCase.All[index].Firing) switch
+        {
+            ("Q4G0003", var program) => [.. program.Contains("Outer", StringComparison.Ordinal) ? (string[])["CS0260"] : ["CS9248", "CS0751"]],
+            (_, var program) when program.Contains("file partial", StringComparison.Ordinal) || program.Contains("this[", StringComparison.Ordinal) => ["CS9248"],
+            _ => [],
+        };
+        Assert.True(errors.SequenceEqual(expected), $"{id} is hidden by {string.Join(", ", errors)}: {DiagnosticsCase.All[index].Firing}");
+    }
+
     [Theory]
     [MemberData(nameof(Cases))]
     public async Task IsSilentOnWhatTheMessageAsksFor(int index, string id)
@@ -38,6 +61,45 @@ public class DiagnosticsTests
         HarnessResult result = GeneratorHarness.Run(Usings + DiagnosticsCase.All[index].Silent).EnsureCompiles();
         ImmutableArray<Diagnostic> found = await result.AnalyzeAsync(TestContext.Current.CancellationToken);
         Assert.True(found.IsEmpty, $"{id} or another fires: {string.Join("; ", found)}");
+    }
+
+    [Fact]
+    public void WhatIsInErrorCompilesUntilTheDiagnosticIsRead()
+    {
+        HarnessResult result = GeneratorChecks.All("""
+            using Q4Gen;
+
+            namespace Demo;
+
+            /// <summary>Holds a layer that can be made and two that cannot.</summary>
+            public partial class Mlp
+            {
+                /// <summary>Right.</summary>
+                [Linear4Bit(In = 8, Out = 16, Group = 8)]
+                public partial Linear4Bit Up { get; }
+
+                [Linear4Bit(In = 9, Out = 16, Group = 8)]
+                public partial Linear4Bit Gate { get; }
+
+                /// <summary>Of another type.</summary>
+                [Linear4Bit(In = 8, Out = 16, Group = 8)]
+                protected internal partial string? @class { get; private set; }
+            }
+
+            /// <summary>Cannot be filled.</summary>
+            public readonly partial struct Fixed
+            {
+                /// <summary>Right in itself.</summary>
+                [Linear4Bit(In = 8, Out = 16, Group = 8)]
+                public partial Linear4Bit Up { get; }
+            }
+
+            """);
+        string mlp = result.File("Demo.Mlp.g.cs");
+        Assert.Contains("load.Layer(prefix, \"up\"", mlp, StringComparison.Ordinal);
+        Assert.DoesNotContain("gate", mlp, StringComparison.Ordinal);
+        Assert.Contains("The declaration of Fixed.Up is in error.", result.File("Demo.Fixed.rejected.g.cs"), StringComparison.Ordinal);
+        Assert.DoesNotContain("Load", result.File("Demo.Fixed.rejected.g.cs"), StringComparison.Ordinal);
     }
 
     [Fact]
