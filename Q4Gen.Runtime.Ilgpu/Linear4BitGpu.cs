@@ -14,6 +14,7 @@ public static class Linear4BitGpu
     /// </summary>
     /// <returns>The layer.</returns>
     /// <exception cref="GpuOutOfMemoryException">The device has not enough memory left; the layer stays as it was.</exception>
+    /// <exception cref="NotSupportedException">The layer's weights are affine.</exception>
     /// <exception cref="ObjectDisposedException">The layer or the GPU's context is disposed.</exception>
     public static TLayer To<TLayer>(this TLayer layer, GpuContext gpu)
         where TLayer : Linear4Bit
@@ -22,6 +23,11 @@ public static class Linear4BitGpu
         ArgumentNullException.ThrowIfNull(gpu);
         using WeightsLease.Use use = layer.Enter();
         PackedWeights weights = layer.Weights;
+        if (weights.IsAffine)
+        {
+            throw new NotSupportedException($"{Name(layer)} has affine weights, which no kernel for GPUs adds yet; leave it on the processor, or quantise it without offsets.");
+        }
+
         weights.Copies.Add(gpu, () => GpuWeights.Upload(gpu, weights));
         return layer;
     }

@@ -41,6 +41,16 @@ public partial class Linear4Bit
         PanelPacker.UnpackScales(_weights, destination);
     }
 
+    /// <summary>Copies the offsets of affine weights as files hold them; zeros where the layer has none.</summary>
+    /// <param name="destination"><c>[out, groups]</c> with <c>groups = ceil(in / group)</c>.</param>
+    /// <exception cref="ArgumentException">The destination is not exactly <c>out · groups</c> elements long.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public void CopyOffsets4Bit(Span<Half> destination)
+    {
+        using WeightsLease.Use use = _lease.Enter(this);
+        PanelPacker.UnpackOffsets(_weights, destination);
+    }
+
     /// <summary>Copies the bias; zeros where the layer has none.</summary>
     /// <param name="destination"><c>[out]</c>.</param>
     /// <exception cref="ArgumentException">The destination is not exactly <c>out</c> elements long.</exception>
@@ -73,7 +83,7 @@ public partial class Linear4Bit
     /// <param name="prefix">Name of the layer, without the last dot; empty for none.</param>
     /// <returns>
     /// <c>{prefix}.weight_4bit</c> U8 <c>[out, in/2]</c>, <c>{prefix}.scales_4bit</c> F16 <c>[out, groups]</c> and, where
-    /// the layer has a bias, <c>{prefix}.bias</c> F32 <c>[out]</c>.
+    /// the layer has them, <c>{prefix}.offsets_4bit</c> F16 <c>[out, groups]</c> and <c>{prefix}.bias</c> F32 <c>[out]</c>.
     /// </returns>
     /// <exception cref="NotSupportedException">The weights take more than 2 GiB, which is more than one array holds.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
@@ -94,6 +104,13 @@ public partial class Linear4Bit
             [LayerTensors.Join(prefix, LayerTensors.WeightSuffix)] = new(TensorType.U8, [Out, In / 2], weights),
             [LayerTensors.Join(prefix, LayerTensors.ScalesSuffix)] = WeightTensor.FromHalf(scales, Out, Shape.Groups),
         };
+        if (IsAffine)
+        {
+            var offsets = new Half[Shape.ScaleCount];
+            CopyOffsets4Bit(offsets);
+            tensors[LayerTensors.Join(prefix, LayerTensors.OffsetsSuffix)] = WeightTensor.FromHalf(offsets, Out, Shape.Groups);
+        }
+
         if (HasBias)
         {
             var bias = new float[Out];

@@ -25,7 +25,7 @@ internal static partial class KernelSummary
             KernelPlan plan = KernelPlanner.Plan(new LayerShape(
                 family.In, family.Out, family.Group, isInt8 ? LayerPrecision.Int8Activations : LayerPrecision.Exact));
             Line($"");
-            Line($"{family}: {GeneratedText.Describe(plan.Shape, hasBias: false)}{(isInt8 ? "" : ", exact")}; sums of {plan.BlockSteps * PanelLayout.StepColumns} columns");
+            Line($"{family}: {GeneratedText.Describe(plan.Shape, hasBias: false, isAffine: false)}{(isInt8 ? "" : ", exact")}; sums of {plan.BlockSteps * PanelLayout.StepColumns} columns");
             foreach (IsaPlan isa in plan.Isas)
             {
                 string name = isa.Isa.ToString().ToLowerInvariant();

@@ -40,7 +40,7 @@ internal static class ContainerEmitter
             yield return "Layers, with the tensor names under the prefix given to Load, and the kernels written for each shape:";
             foreach (LayerPropertySpec layer in spec.Layers)
             {
-                yield return $"  {layer.Name}: {OneLine(layer.TensorName)}.*, {Describe(layer.Shape, layer.HasBias)}, {layer.Shape.FamilyName}";
+                yield return $"  {layer.Name}: {OneLine(layer.TensorName)}.*, {Describe(layer.Shape, layer.HasBias, layer.IsAffine)}, {layer.Shape.FamilyName}";
             }
         }
 
@@ -103,8 +103,8 @@ internal static class ContainerEmitter
         writer.Line();
         if (!layer.IsDocumented)
         {
-            writer.Line($"/// <summary>Layer <c>{Xml(layer.TensorName)}</c>: {Describe(layer.Shape, layer.HasBias)}, run by <c>{layer.Shape.FamilyName}</c>.</summary>");
-            WriteTensors(writer, layer.TensorName.Length == 0 ? "" : layer.TensorName + ".", layer.Shape, layer.HasBias);
+            writer.Line($"/// <summary>Layer <c>{Xml(layer.TensorName)}</c>: {Describe(layer.Shape, layer.HasBias, layer.IsAffine)}, run by <c>{layer.Shape.FamilyName}</c>.</summary>");
+            WriteTensors(writer, layer.TensorName.Length == 0 ? "" : layer.TensorName + ".", layer.Shape, layer.HasBias, layer.IsAffine);
             if (!layer.IsNullable)
             {
                 writer.Line("/// <exception cref=\"global::System.InvalidOperationException\">It is read before it is loaded.</exception>");
@@ -192,7 +192,7 @@ internal static class ContainerEmitter
 
             foreach (LayerPropertySpec layer in spec.Layers)
             {
-                writer.Line($"load.Layer(prefix, {Literal(layer.TensorName)}, {Kernels(layer.Shape)}, hasBias: {(layer.HasBias ? "true" : "false")}, ref this.{layer.Field});");
+                writer.Line($"load.Layer(prefix, {Literal(layer.TensorName)}, {Kernels(layer.Shape)}, hasBias: {(layer.HasBias ? "true" : "false")}{(layer.IsAffine ? ", isAffine: true" : "")}, ref this.{layer.Field});");
             }
 
             foreach (ChildSpec child in spec.Children)

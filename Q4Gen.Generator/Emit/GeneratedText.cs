@@ -68,21 +68,26 @@ internal static class GeneratedText
     /// <summary>A shape's kernels, as an expression.</summary>
     public static string Kernels(LayerShape shape) => $"global::{KernelFile.Namespace}.{shape.FamilyName}.Instance";
 
-    /// <summary>A shape in words: <c>4096→11008 in groups of 128, with a bias, with 8-bit activations</c>.</summary>
-    public static string Describe(LayerShape shape, bool hasBias)
+    /// <summary>A shape in words: <c>4096→11008 in groups of 128, affine, with a bias, with 8-bit activations</c>.</summary>
+    public static string Describe(LayerShape shape, bool hasBias, bool isAffine)
     {
         string groups = shape.Group >= shape.In ? "with one scale a row" : SourceWriter.Text($"in groups of {shape.Group}");
-        return SourceWriter.Text($"{shape.In}→{shape.Out} {groups}{(hasBias ? ", with a bias" : "")}{(shape.Precision == LayerPrecision.Int8Activations ? ", with 8-bit activations" : "")}");
+        return SourceWriter.Text($"{shape.In}→{shape.Out} {groups}{(isAffine ? ", affine" : "")}{(hasBias ? ", with a bias" : "")}{(shape.Precision == LayerPrecision.Int8Activations ? ", with 8-bit activations" : "")}");
     }
 
     /// <summary>Writes the remarks that list a layer's tensors.</summary>
-    public static void WriteTensors(SourceWriter writer, string prefix, LayerShape shape, bool hasBias)
+    public static void WriteTensors(SourceWriter writer, string prefix, LayerShape shape, bool hasBias, bool isAffine)
     {
         int groups = Groups(shape);
         string name = Xml(prefix);
         writer.Line("/// <remarks>");
         writer.Line("/// " + Item("weight_4bit", "U8", SourceWriter.Text($"[{shape.Out}, {shape.In / 2}], {(long)shape.Out * (shape.In / 2):N0} bytes")) + ";");
-        writer.Line("/// " + Item("scales_4bit", "F16", SourceWriter.Text($"[{shape.Out}, {groups}], {2L * shape.Out * groups:N0} bytes")) + (hasBias ? ";" : "."));
+        writer.Line("/// " + Item("scales_4bit", "F16", SourceWriter.Text($"[{shape.Out}, {groups}], {2L * shape.Out * groups:N0} bytes")) + (hasBias || isAffine ? ";" : "."));
+        if (isAffine)
+        {
+            writer.Line("/// " + Item("offsets_4bit", "F16", SourceWriter.Text($"[{shape.Out}, {groups}], {2L * shape.Out * groups:N0} bytes")) + (hasBias ? ";" : "."));
+        }
+
         if (hasBias)
         {
             writer.Line("/// " + Item("bias", "F32, F16 or BF16", SourceWriter.Text($"[{shape.Out}]")) + ".");

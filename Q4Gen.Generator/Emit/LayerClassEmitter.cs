@@ -12,7 +12,7 @@ internal static class LayerClassEmitter
         LayerShape shape = spec.Shape;
         Header(
             writer,
-            $"{spec.Shell.DisplayName} is a 4-bit linear layer, {Describe(shape, spec.HasBias)}, as its [Linear4Bit] says.",
+            $"{spec.Shell.DisplayName} is a 4-bit linear layer, {Describe(shape, spec.HasBias, spec.IsAffine)}, as its [Linear4Bit] says.",
             $"Kernels written for exactly this shape run it: {shape.FamilyName}.");
         Inside(writer, spec.Shell, "global::Q4Gen.Linear4Bit", "", () => WriteMembers(writer, spec));
         return new SourceFile(spec.Shell.HintName, writer.ToString());
@@ -26,9 +26,14 @@ internal static class LayerClassEmitter
         string layerShape = SourceWriter.Text($"new global::Q4Gen.Linear4BitShape({shape.In}, {shape.Out}, {shape.Group})");
         string hasBias = spec.HasBias ? "true" : "false";
 
-        writer.Line($"/// <summary>Packs a layer from memory: {Describe(shape, spec.HasBias)}.</summary>");
+        writer.Line($"/// <summary>Packs a layer from memory: {Describe(shape, spec.HasBias, spec.IsAffine)}.</summary>");
         writer.Line("/// <param name=\"weight4Bit\">Packed weights <c>[out, in/2]</c>: byte i of a row holds column 2i in its low nibble, 2i+1 in its high one.</param>");
         writer.Line("/// <param name=\"scales4Bit\">Scales <c>[out, ceil(in/group)]</c>; finite.</param>");
+        if (spec.IsAffine)
+        {
+            writer.Line("/// <param name=\"offsets4Bit\">Offsets <c>[out, ceil(in/group)]</c>; finite.</param>");
+        }
+
         if (spec.HasBias)
         {
             writer.Line("/// <param name=\"bias\">Bias <c>[out]</c>; finite.</param>");
@@ -40,14 +45,19 @@ internal static class LayerClassEmitter
         using (writer.Indent())
         {
             writer.Line("global::System.ReadOnlySpan<byte> weight4Bit,");
-            writer.Line("global::System.ReadOnlySpan<global::System.Half> scales4Bit" + (spec.HasBias ? "," : ")"));
+            writer.Line("global::System.ReadOnlySpan<global::System.Half> scales4Bit" + (spec.HasBias || spec.IsAffine ? "," : ")"));
+            if (spec.IsAffine)
+            {
+                writer.Line("global::System.ReadOnlySpan<global::System.Half> offsets4Bit" + (spec.HasBias ? "," : ")"));
+            }
+
             if (spec.HasBias)
             {
                 writer.Line("global::System.ReadOnlySpan<float> bias)");
             }
 
             string bias = spec.HasBias ? "bias" : "default";
-            writer.Line($": this(global::Q4Gen.Loading.GeneratedLayer.Pack({layerShape}, hasBias: {hasBias}, weight4Bit, scales4Bit, {bias}))");
+            writer.Line($": this(global::Q4Gen.Loading.GeneratedLayer.Pack({layerShape}, hasBias: {hasBias}, weight4Bit, scales4Bit, {(spec.IsAffine ? "offsets4Bit, " : "")}{bias}))");
         }
 
         writer.Line("{");
@@ -66,13 +76,13 @@ internal static class LayerClassEmitter
         writer.Line("/// <summary>Loads the layer named <paramref name=\"prefix\"/> and checks it against the declared shape.</summary>");
         writer.Line("/// <param name=\"weights\">Where the tensors are.</param>");
         writer.Line("/// <param name=\"prefix\">Name of the layer in the source, without the last dot.</param>");
-        WriteTensors(writer, "{prefix}.", shape, spec.HasBias);
+        WriteTensors(writer, "{prefix}.", shape, spec.HasBias, spec.IsAffine);
         writer.Line("/// <exception cref=\"global::Q4Gen.WeightFormatException\">A tensor is missing, or has the wrong type, shape or values.</exception>");
         writer.Line(GeneratedCode);
         writer.Line($"public static {identifier} Load(global::Q4Gen.IWeightSource weights, string prefix) =>");
         using (writer.Indent())
         {
-            writer.Line($"new(global::Q4Gen.Loading.GeneratedLayer.Load(weights, prefix, {layerShape}, hasBias: {hasBias}));");
+            writer.Line($"new(global::Q4Gen.Loading.GeneratedLayer.Load(weights, prefix, {layerShape}, hasBias: {hasBias}{(spec.IsAffine ? ", isAffine: true" : "")}));");
         }
 
         writer.Line();

@@ -4,7 +4,8 @@ namespace Q4Gen.Generator.Model;
 /// <param name="Shell">Where its generated part goes.</param>
 /// <param name="Shape">The declared shape.</param>
 /// <param name="HasBias">Whether it declares a bias.</param>
-internal sealed record LayerClassSpec(TypeShell Shell, LayerShape Shape, bool HasBias)
+/// <param name="IsAffine">Whether it declares affine weights.</param>
+internal sealed record LayerClassSpec(TypeShell Shell, LayerShape Shape, bool HasBias, bool IsAffine)
 {
     /// <summary>The same class with the project's precision where its attribute says nothing.</summary>
     public LayerClassSpec Resolve(LayerPrecision projectPrecision) => this with { Shape = Shape.Resolve(projectPrecision) };

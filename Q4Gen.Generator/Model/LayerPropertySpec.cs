@@ -7,6 +7,7 @@ namespace Q4Gen.Generator.Model;
 /// <param name="TensorName">The layer's name in weight files, under the container's prefix.</param>
 /// <param name="Shape">The declared shape.</param>
 /// <param name="HasBias">Whether it declares a bias.</param>
+/// <param name="IsAffine">Whether it declares affine weights.</param>
 /// <param name="IsNullable">Whether the property may hold null.</param>
 /// <param name="IsDocumented">Whether the user's declaration has an XML comment, which a generated one would replace.</param>
 /// <param name="Modifiers">The declaration's modifiers, which its implementation must repeat.</param>
@@ -19,6 +20,7 @@ internal sealed record LayerPropertySpec(
     string TensorName,
     LayerShape Shape,
     bool HasBias,
+    bool IsAffine,
     bool IsNullable,
     bool IsDocumented,
     string Modifiers,

@@ -31,7 +31,7 @@ internal static class LayerClassParser
             & CheckBase(type, report)
             & isPartial
             && declaration is not null
-                ? new LayerClassSpec(TypeShellParser.Parse(type, compilation), declaration.Shape, declaration.HasBias)
+                ? new LayerClassSpec(TypeShellParser.Parse(type, compilation), declaration.Shape, declaration.HasBias, declaration.IsAffine)
                 : null;
     }
 

@@ -12,8 +12,9 @@ namespace Q4Gen.Generator.Parsing;
 /// <summary>What a [Linear4Bit] says.</summary>
 /// <param name="Shape">The shape; valid.</param>
 /// <param name="HasBias">Whether there is a bias.</param>
+/// <param name="IsAffine">Whether groups have offsets.</param>
 /// <param name="Name">The name in weight files, or null where none is given.</param>
-internal sealed record LayerDeclaration(LayerShape Shape, bool HasBias, string? Name)
+internal sealed record LayerDeclaration(LayerShape Shape, bool HasBias, bool IsAffine, string? Name)
 {
     /// <summary>
     /// Bytes of packed weights, and of packed scales, that one layer may take. The longest span of bytes that .NET has:
@@ -27,7 +28,7 @@ internal sealed record LayerDeclaration(LayerShape Shape, bool HasBias, string? 
     public static LayerDeclaration? Read(AttributeData attribute, string owner, Report? report)
     {
         int inFeatures = 0, outFeatures = 0, group = DefaultGroup;
-        bool hasBias = false;
+        bool hasBias = false, isAffine = false;
         LayerPrecision precision = LayerPrecision.Unstated;
         string? name = null;
         foreach (KeyValuePair<string, TypedConstant> argument in attribute.NamedArguments)
@@ -46,6 +47,9 @@ internal sealed record LayerDeclaration(LayerShape Shape, bool HasBias, string? 
                 case ("Bias", bool value):
                     hasBias = value;
                     break;
+                case ("Affine", bool value):
+                    isAffine = value;
+                    break;
                 case ("Precision", int value):
                     precision = (LayerPrecision)value;
                     break;
@@ -56,7 +60,7 @@ internal sealed record LayerDeclaration(LayerShape Shape, bool HasBias, string? 
         }
 
         var shape = new LayerShape(inFeatures, outFeatures, group, precision);
-        return IsUsable(shape, attribute, owner, report) ? new LayerDeclaration(shape, hasBias, name) : null;
+        return IsUsable(shape, attribute, owner, report) ? new LayerDeclaration(shape, hasBias, isAffine, name) : null;
     }
 
     private static bool IsUsable(LayerShape shape, AttributeData attribute, string owner, Report? report)

@@ -33,6 +33,7 @@ internal static class LayerPropertyParser
             declaration.Name ?? SnakeCase.From(property.Name),
             declaration.Shape,
             declaration.HasBias,
+            declaration.IsAffine,
             property.NullableAnnotation == NullableAnnotation.Annotated,
             HasDocumentation(syntax),
             Modifiers(syntax),

@@ -36,6 +36,12 @@ public sealed class Linear4BitAttribute : Attribute
     public bool Bias { get; set; }
 
     /// <summary>
+    /// Whether weights are affine, <c>(nibble − 8) · scale + offset</c>. A weight file must then have
+    /// <c>{prefix}.offsets_4bit</c>, F16 <c>[out, groups]</c>, and must not have it otherwise.
+    /// </summary>
+    public bool Affine { get; set; }
+
+    /// <summary>
     /// Whether activations stay float32 or are rounded to 8 bits inside each call. Where nothing is said: the MSBuild
     /// property <c>Q4GenPrecision</c> of the project, or else <see cref="Linear4BitPrecision.Exact"/>.
     /// </summary>

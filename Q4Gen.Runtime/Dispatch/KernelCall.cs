@@ -14,8 +14,10 @@ public readonly unsafe struct KernelCall
     private readonly int* _weights;
     private readonly short* _scales;
     private readonly float* _bias;
+    private readonly short* _offsets;
+    private readonly float* _sums;
 
-    internal KernelCall(float* x, float* y, int rows, int* weights, short* scales, float* bias)
+    internal KernelCall(float* x, float* y, int rows, int* weights, short* scales, float* bias, short* offsets = null, float* sums = null)
     {
         _x = x;
         _y = y;
@@ -23,10 +25,12 @@ public readonly unsafe struct KernelCall
         _weights = weights;
         _scales = scales;
         _bias = bias;
+        _offsets = offsets;
+        _sums = sums;
     }
 
     private KernelCall(in KernelCall call, void* tiles, TileCounts counts)
-        : this((float*)tiles, call._y, call.Rows, call._weights, call._scales, call._bias)
+        : this((float*)tiles, call._y, call.Rows, call._weights, call._scales, call._bias, call._offsets, call._sums)
     {
         IsTiled = true;
         FullTiles = counts.Full;
@@ -66,6 +70,15 @@ public readonly unsafe struct KernelCall
     /// <summary>The first bias, one an output, padded to whole panels; zeros where the layer has none.</summary>
     public ref float Bias => ref *_bias;
 
+    /// <summary>Whether the weights are affine; <see cref="GroupOffsets"/> then adds to what kernels compute.</summary>
+    internal bool IsAffine => _offsets != null;
+
+    /// <summary>The bits of the first F16 offset, <c>[panel][group][16]</c>.</summary>
+    internal ref short Offsets => ref *_offsets;
+
+    /// <summary>The first sum of a group of x, <c>[row][group]</c>; not there before <see cref="WithSums"/>.</summary>
+    internal ref float Sums => ref *_sums;
+
     /// <summary>
     /// This thread's scratch memory, 64-byte aligned and kept for its lifetime: at least <paramref name="floats"/> elements.
     /// </summary>
@@ -73,7 +86,10 @@ public readonly unsafe struct KernelCall
 
     /// <summary>The same call on some of its rows.</summary>
     internal KernelCall Slice(int firstRow, int rows, Linear4BitShape shape) =>
-        new(_x + (nint)firstRow * shape.In, _y + (nint)firstRow * shape.Out, rows, _weights, _scales, _bias);
+        new(_x + (nint)firstRow * shape.In, _y + (nint)firstRow * shape.Out, rows, _weights, _scales, _bias, _offsets);
+
+    /// <summary>The same row-major call with the sums of its groups of x at <paramref name="sums"/>.</summary>
+    internal KernelCall WithSums(float* sums) => new(_x, _y, Rows, _weights, _scales, _bias, _offsets, sums);
 
     /// <summary>The same call with its rows packed by tiles at <paramref name="tiles"/>.</summary>
     internal KernelCall Tiled(void* tiles, TileCounts counts) => new(this, tiles, counts);

@@ -4,8 +4,8 @@ namespace Q4Gen.Loading;
 internal static class DeclaredShape
 {
     /// <summary>Throws at the first thing that is not as declared, with the attribute that would fit.</summary>
-    /// <exception cref="WeightFormatException">A shape, the group or the bias is another one.</exception>
-    public static void Check(LayerTensors tensors, Linear4BitShape shape, bool hasBias)
+    /// <exception cref="WeightFormatException">A shape, the group, the bias or the offsets are others.</exception>
+    public static void Check(LayerTensors tensors, Linear4BitShape shape, bool hasBias, bool isAffine)
     {
         if (tensors.In != shape.In || tensors.Out != shape.Out)
         {
@@ -20,6 +20,17 @@ internal static class DeclaredShape
         }
 
         GroupInference.CheckAgreement(tensors, shape.Group, "the attribute's Group", Advice(tensors));
+        if (tensors.Offsets != null && !isAffine)
+        {
+            throw tensors.Unfit(LayerTensors.OffsetsSuffix, tensors.Offsets, $"the attribute declares no affine weights; {Advice(tensors)}");
+        }
+
+        if (tensors.Offsets == null && isAffine)
+        {
+            throw new WeightFormatException(
+                $"{MissingTensor.Describe(tensors.Source, tensors.Prefix, LayerTensors.OffsetsSuffix)} The attribute declares affine weights; {Advice(tensors)}.");
+        }
+
         if (tensors.Bias != null && !hasBias)
         {
             throw tensors.Unfit(LayerTensors.BiasSuffix, tensors.Bias, $"the attribute declares no bias; {Advice(tensors)}");
@@ -37,7 +48,7 @@ internal static class DeclaredShape
         string group = GroupInference.TryInfer(tensors) is { } size
             ? $"Group = {size}"
             : $"Group = …";
-        string bias = tensors.Bias == null ? "" : ", Bias = true";
+        string bias = (tensors.Offsets == null ? "" : ", Affine = true") + (tensors.Bias == null ? "" : ", Bias = true");
         return $"to load this file, write [Linear4Bit(In = {tensors.In}, Out = {tensors.Out}, {group}{bias})]"
             + (group.EndsWith('…') ? $" with the group size that gives {tensors.Groups} groups" : "");
     }

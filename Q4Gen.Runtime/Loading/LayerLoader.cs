@@ -31,12 +31,12 @@ internal static class LayerLoader
     /// <summary>Loads a layer that an attribute declares.</summary>
     /// <exception cref="ArgumentOutOfRangeException">No layer can have <paramref name="shape"/>.</exception>
     /// <exception cref="WeightFormatException">A tensor is missing, or is not what the attribute declares.</exception>
-    public static PackedWeights Load(IWeightSource weights, string prefix, Linear4BitShape shape, bool hasBias)
+    public static PackedWeights Load(IWeightSource weights, string prefix, Linear4BitShape shape, bool hasBias, bool isAffine = false)
     {
         CheckArguments(weights, prefix);
         shape.Validate();
         LayerTensors tensors = LayerTensors.Find(weights, prefix);
-        DeclaredShape.Check(tensors, shape, hasBias);
+        DeclaredShape.Check(tensors, shape, hasBias, isAffine);
         return Pack(tensors, shape);
     }
 
@@ -53,7 +53,7 @@ internal static class LayerLoader
         {
             tensors.CheckScales();
             float[]? bias = tensors.ReadBias();
-            var packed = new PackedWeights(shape, bias != null);
+            var packed = new PackedWeights(shape, bias != null, tensors.Offsets != null);
             try
             {
                 PackChunks(packed, tensors);
@@ -116,6 +116,11 @@ internal static class LayerLoader
                 packed, firstRow, tensors.Weight.Read((long)firstRow * (tensors.In / 2), buffer.AsSpan(0, weightBytes)));
             PanelPacker.PackScales(packed, firstRow, MemoryMarshal.Cast<byte, Half>(
                 tensors.Scales.Read((long)firstRow * tensors.Groups * sizeof(ushort), buffer.AsSpan(0, scaleBytes))));
+            if (tensors.Offsets is not null)
+            {
+                PanelPacker.PackOffsets(packed, firstRow, MemoryMarshal.Cast<byte, Half>(
+                    tensors.Offsets.Read((long)firstRow * tensors.Groups * sizeof(ushort), buffer.AsSpan(0, scaleBytes))));
+            }
         }
         finally
         {

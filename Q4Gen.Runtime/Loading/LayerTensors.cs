@@ -9,6 +9,7 @@ internal sealed class LayerTensors
 {
     public const string WeightSuffix = "weight_4bit";
     public const string ScalesSuffix = "scales_4bit";
+    public const string OffsetsSuffix = "offsets_4bit";
     public const string BiasSuffix = "bias";
 
     // Keeps every count of bytes in sixteen rows inside 32 bits, and hostile shapes out of later arithmetic.
@@ -17,12 +18,13 @@ internal sealed class LayerTensors
     // Scales are checked in pieces of this many bytes.
     private const int CheckBytes = 1 << 20;
 
-    private LayerTensors(IWeightSource source, string prefix, WeightTensor weight, WeightTensor scales, WeightTensor? bias)
+    private LayerTensors(IWeightSource source, string prefix, WeightTensor weight, WeightTensor scales, WeightTensor? offsets, WeightTensor? bias)
     {
         Source = source;
         Prefix = prefix;
         Weight = weight;
         Scales = scales;
+        Offsets = offsets;
         Bias = bias;
     }
 
@@ -35,6 +37,9 @@ internal sealed class LayerTensors
 
     /// <summary>F16 <c>[out, groups]</c>.</summary>
     public WeightTensor Scales { get; }
+
+    /// <summary>F16 <c>[out, groups]</c>, where the weights are affine.</summary>
+    public WeightTensor? Offsets { get; }
 
     /// <summary>F32, F16 or BF16 <c>[out]</c>, where there is one.</summary>
     public WeightTensor? Bias { get; }
@@ -51,8 +56,9 @@ internal sealed class LayerTensors
     {
         WeightTensor weight = Get(source, prefix, WeightSuffix);
         WeightTensor scales = Get(source, prefix, ScalesSuffix);
+        source.TryGet(Join(prefix, OffsetsSuffix), out WeightTensor? offsets);
         source.TryGet(Join(prefix, BiasSuffix), out WeightTensor? bias);
-        var tensors = new LayerTensors(source, prefix, weight, scales, bias);
+        var tensors = new LayerTensors(source, prefix, weight, scales, offsets, bias);
 
         if (weight.Type != TensorType.U8 || weight.Shape is not [> 0 and <= MaxFeatures, > 0 and <= MaxFeatures / 2])
         {
@@ -64,6 +70,12 @@ internal sealed class LayerTensors
         {
             throw tensors.Unfit(ScalesSuffix, scales,
                 $"F16 [{tensors.Out}, groups] with 1 to {tensors.In} groups is expected beside {tensors.Name(WeightSuffix)} {weight}; quantise the layer again");
+        }
+
+        if (offsets != null && (offsets.Type != TensorType.F16 || !offsets.Shape.SequenceEqual(scales.Shape)))
+        {
+            throw tensors.Unfit(OffsetsSuffix, offsets,
+                $"F16 [{tensors.Out}, {tensors.Groups}] is expected beside {tensors.Name(ScalesSuffix)} {scales}; quantise the layer again");
         }
 
         if (bias != null
@@ -90,23 +102,22 @@ internal sealed class LayerTensors
     /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
     public void Hold()
     {
-        Weight.Hold();
+        WeightTensor[] all = All();
+        int held = 0;
         try
         {
-            Scales.Hold();
-            try
+            for (; held < all.Length; held++)
             {
-                Bias?.Hold();
-            }
-            catch
-            {
-                Scales.Release();
-                throw;
+                all[held].Hold();
             }
         }
         catch
         {
-            Weight.Release();
+            while (held > 0)
+            {
+                all[--held].Release();
+            }
+
             throw;
         }
     }
@@ -114,9 +125,10 @@ internal sealed class LayerTensors
     /// <summary>Ends a <see cref="Hold"/>.</summary>
     public void Release()
     {
-        Weight.Release();
-        Scales.Release();
-        Bias?.Release();
+        foreach (WeightTensor tensor in All())
+        {
+            tensor.Release();
+        }
     }
 
     /// <summary>Throws where a file behind the tensors changed since it was opened.</summary>
@@ -124,27 +136,20 @@ internal sealed class LayerTensors
     public void CheckUnchanged()
     {
         // Reading nothing runs the check of every access.
-        Weight.Bytes(0, 0);
-        Scales.Bytes(0, 0);
-        Bias?.Bytes(0, 0);
+        foreach (WeightTensor tensor in All())
+        {
+            tensor.Bytes(0, 0);
+        }
     }
 
-    /// <summary>Throws at the first scale that is NaN or infinite.</summary>
+    /// <summary>Throws at the first scale or offset that is NaN or infinite.</summary>
     /// <exception cref="WeightFormatException">There is one.</exception>
     public void CheckScales()
     {
-        byte[] buffer = new byte[Math.Min(CheckBytes, Scales.ByteLength)];
-        for (long offset = 0; offset < Scales.ByteLength; offset += CheckBytes)
+        CheckFinite(Scales, ScalesSuffix, "scales");
+        if (Offsets is not null)
         {
-            ReadOnlySpan<byte> bytes = Scales.Read(offset, buffer.AsSpan(0, (int)Math.Min(CheckBytes, Scales.ByteLength - offset)));
-            ReadOnlySpan<Half> scales = MemoryMarshal.Cast<byte, Half>(bytes);
-            int index = PanelPacker.IndexOfNonFinite(scales);
-            if (index >= 0)
-            {
-                long element = offset / sizeof(ushort) + index;
-                throw new WeightFormatException(
-                    $"{Source.Description}: tensor {Name(ScalesSuffix)} holds {Describe((float)scales[index])} at row {element / Groups}, group {element % Groups}, but scales are finite; quantise the layer again.");
-            }
+            CheckFinite(Offsets, OffsetsSuffix, "offsets");
         }
     }
 
@@ -158,6 +163,25 @@ internal sealed class LayerTensors
             ? bias
             : throw new WeightFormatException(
                 $"{Source.Description}: tensor {Name(BiasSuffix)} holds {Describe(bias![index])} at row {index}, but biases are finite; convert the layer again.");
+    }
+
+    private WeightTensor[] All() => [.. new[] { Weight, Scales, Offsets, Bias }.OfType<WeightTensor>()];
+
+    private void CheckFinite(WeightTensor tensor, string suffix, string what)
+    {
+        byte[] buffer = new byte[Math.Min(CheckBytes, tensor.ByteLength)];
+        for (long offset = 0; offset < tensor.ByteLength; offset += CheckBytes)
+        {
+            ReadOnlySpan<byte> bytes = tensor.Read(offset, buffer.AsSpan(0, (int)Math.Min(CheckBytes, tensor.ByteLength - offset)));
+            ReadOnlySpan<Half> values = MemoryMarshal.Cast<byte, Half>(bytes);
+            int index = PanelPacker.IndexOfNonFinite(values);
+            if (index >= 0)
+            {
+                long element = offset / sizeof(ushort) + index;
+                throw new WeightFormatException(
+                    $"{Source.Description}: tensor {Name(suffix)} holds {Describe((float)values[index])} at row {element / Groups}, group {element % Groups}, but {what} are finite; quantise the layer again.");
+            }
+        }
     }
 
     private static WeightTensor Get(IWeightSource source, string prefix, string suffix) =>

@@ -83,7 +83,18 @@ public sealed partial class ModelLoad
     /// <param name="hasBias">Whether it declares a bias.</param>
     /// <param name="layer">Where it goes.</param>
     [EditorBrowsable(EditorBrowsableState.Never)]
-    public void Layer(string prefix, string name, KernelFamily family, bool hasBias, ref Linear4Bit? layer)
+    public void Layer(string prefix, string name, KernelFamily family, bool hasBias, ref Linear4Bit? layer) =>
+        Layer(prefix, name, family, hasBias, isAffine: false, ref layer);
+
+    /// <summary>Visits a layer of a generated property.</summary>
+    /// <param name="prefix">Name of the model that has it.</param>
+    /// <param name="name">Its name in the model.</param>
+    /// <param name="family">The kernels of the declared shape.</param>
+    /// <param name="hasBias">Whether it declares a bias.</param>
+    /// <param name="isAffine">Whether it declares affine weights.</param>
+    /// <param name="layer">Where it goes.</param>
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    public void Layer(string prefix, string name, KernelFamily family, bool hasBias, bool isAffine, ref Linear4Bit? layer)
     {
         if (IsAssigning)
         {
@@ -91,7 +102,7 @@ public sealed partial class ModelLoad
         }
         else
         {
-            _read.Enqueue(new Linear4Bit(family.Best, LayerLoader.Load(Weights, Join(prefix, name), family.Shape, hasBias)));
+            _read.Enqueue(new Linear4Bit(family.Best, LayerLoader.Load(Weights, Join(prefix, name), family.Shape, hasBias, isAffine)));
         }
     }
 

@@ -6,7 +6,7 @@ using Q4Gen.Packing;
 namespace Q4Gen.Kernels;
 
 /// <summary>
-/// The weights of one layer in panel layout, in one block of aligned native memory: words, scales, bias. Immutable once
+/// The weights of one layer in panel layout, in one block of aligned native memory: words, scales, bias, offsets. Immutable once
 /// filled, shared by a layer and its clones, and freed when the last of them lets go.
 /// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
@@ -16,6 +16,7 @@ public sealed unsafe class PackedWeights
 
     private readonly long _scalesOffset;
     private readonly long _biasOffset;
+    private readonly long _offsetsOffset;
     private nint _memory;
     private int _references;
 
@@ -24,14 +25,16 @@ public sealed unsafe class PackedWeights
     /// reach past the last column are the packer's.
     /// </summary>
     /// <exception cref="OutOfMemoryException">There is no such block of native memory.</exception>
-    internal PackedWeights(Linear4BitShape shape, bool hasBias)
+    internal PackedWeights(Linear4BitShape shape, bool hasBias, bool isAffine = false)
     {
         shape.Validate();
         Shape = shape;
         HasBias = hasBias;
+        IsAffine = isAffine;
         _scalesOffset = AlignUp(shape.PackedWeightBytes);
         _biasOffset = _scalesOffset + AlignUp(shape.PackedScaleBytes);
-        ByteLength = _biasOffset + AlignUp((long)shape.Panels * PanelLayout.PanelRows * sizeof(float));
+        _offsetsOffset = _biasOffset + AlignUp((long)shape.Panels * PanelLayout.PanelRows * sizeof(float));
+        ByteLength = _offsetsOffset + (isAffine ? AlignUp(shape.PackedScaleBytes) : 0);
         _memory = (nint)NativeMemory.AlignedAlloc((nuint)ByteLength, ByteLength < HugePages.MinBlockBytes ? Alignment : HugePages.Bytes);
         HugePages.Advise(_memory, ByteLength);
         GC.AddMemoryPressure(ByteLength);
@@ -40,9 +43,13 @@ public sealed unsafe class PackedWeights
             // Only the last panel has rows that no data will reach.
             new Span<uint>(Words(shape.Panels - 1), shape.Steps * PanelLayout.StepWords).Fill(PanelLayout.ZeroWord);
             new Span<short>(Scales(shape.Panels - 1), shape.Groups * PanelLayout.PanelRows).Clear();
+            if (isAffine)
+            {
+                new Span<short>(Offsets(shape.Panels - 1), shape.Groups * PanelLayout.PanelRows).Clear();
+            }
         }
 
-        NativeMemory.Clear(Bias, (nuint)(ByteLength - _biasOffset));
+        NativeMemory.Clear(Bias, (nuint)(_offsetsOffset - _biasOffset));
     }
 
     /// <summary>Frees what nobody released.</summary>
@@ -53,6 +60,9 @@ public sealed unsafe class PackedWeights
 
     /// <summary>Whether the layer declares a bias.</summary>
     public bool HasBias { get; }
+
+    /// <summary>Whether each group has an offset beside its scale.</summary>
+    public bool IsAffine { get; }
 
     /// <summary>Bytes of native memory.</summary>
     public long ByteLength { get; }
@@ -70,8 +80,12 @@ public sealed unsafe class PackedWeights
     internal short* Scales(int panel) =>
         (short*)(_memory + (nint)_scalesOffset) + (nint)panel * Shape.Groups * PanelLayout.PanelRows;
 
+    /// <summary>The offset bits of a panel of affine weights, <c>[group][16]</c>.</summary>
+    internal short* Offsets(int panel) =>
+        (short*)(_memory + (nint)_offsetsOffset) + (nint)panel * Shape.Groups * PanelLayout.PanelRows;
+
     /// <summary>A kernel call on these weights; the caller holds a reference to them until the call is over.</summary>
-    internal KernelCall Call(float* x, float* y, int rows) => new(x, y, rows, (int*)Words(0), Scales(0), Bias);
+    internal KernelCall Call(float* x, float* y, int rows) => new(x, y, rows, (int*)Words(0), Scales(0), Bias, IsAffine ? Offsets(0) : null);
 
     /// <summary>Counts one more layer.</summary>
     /// <exception cref="ObjectDisposedException">The last layer on these weights let go of them already.</exception>

@@ -12,20 +12,33 @@ namespace Q4Gen.Packing;
 /// </summary>
 internal static unsafe class PanelPacker
 {
+    /// <summary>Packs a whole layer whose weights are not affine.</summary>
+    /// <inheritdoc cref="Pack(Linear4BitShape, ReadOnlySpan{byte}, ReadOnlySpan{Half}, ReadOnlySpan{Half}, ReadOnlySpan{float})"/>
+    public static PackedWeights Pack(
+        Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit, ReadOnlySpan<float> bias) =>
+        Pack(shape, weight4Bit, scales4Bit, default, bias);
+
     /// <summary>Packs a whole layer.</summary>
     /// <param name="shape">The layer's shape.</param>
     /// <param name="weight4Bit"><c>[out, in/2]</c>.</param>
     /// <param name="scales4Bit"><c>[out, groups]</c>; finite.</param>
+    /// <param name="offsets4Bit"><c>[out, groups]</c>, finite; empty for weights without.</param>
     /// <param name="bias"><c>[out]</c>, finite; empty for none.</param>
     /// <exception cref="ArgumentOutOfRangeException">No layer has this shape.</exception>
-    /// <exception cref="ArgumentException">A span has the wrong length, or a scale or bias is not finite.</exception>
+    /// <exception cref="ArgumentException">A span has the wrong length, or a scale, offset or bias is not finite.</exception>
     public static PackedWeights Pack(
-        Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit, ReadOnlySpan<float> bias)
+        Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit, ReadOnlySpan<Half> offsets4Bit, ReadOnlySpan<float> bias)
     {
         shape.Validate();
         CheckLength(weight4Bit.Length, shape.WeightBytes, "bytes", $"[out = {shape.Out}, in/2 = {shape.In / 2}]", nameof(weight4Bit));
         CheckLength(scales4Bit.Length, shape.ScaleCount, "scales",
             $"[out = {shape.Out}, groups = {shape.Groups}] (groups of {shape.Group} columns)", nameof(scales4Bit));
+        if (!offsets4Bit.IsEmpty)
+        {
+            CheckLength(offsets4Bit.Length, shape.ScaleCount, "offsets",
+                $"[out = {shape.Out}, groups = {shape.Groups}], or nothing where the weights are not affine", nameof(offsets4Bit));
+        }
+
         if (!bias.IsEmpty)
         {
             CheckLength(bias.Length, shape.Out, "elements", $"[out = {shape.Out}], or nothing where the layer has no bias", nameof(bias));
@@ -39,15 +52,27 @@ internal static unsafe class PanelPacker
                 + "the data is damaged or the matrix was quantised from values that F16 scales cannot reach.", nameof(scales4Bit));
         }
 
+        bad = IndexOfNonFinite(offsets4Bit);
+        if (bad >= 0)
+        {
+            throw new ArgumentException(
+                $"{nameof(offsets4Bit)}[{bad / shape.Groups}, {bad % shape.Groups}] is {offsets4Bit[bad]}, but every offset must be finite.", nameof(offsets4Bit));
+        }
+
         bad = IndexOfNonFinite(bias);
         if (bad >= 0)
         {
             throw new ArgumentException($"{nameof(bias)}[{bad}] is {bias[bad]}, but every bias must be finite.", nameof(bias));
         }
 
-        var target = new PackedWeights(shape, hasBias: !bias.IsEmpty);
+        var target = new PackedWeights(shape, hasBias: !bias.IsEmpty, isAffine: !offsets4Bit.IsEmpty);
         PackRows(target, 0, weight4Bit);
         PackScales(target, 0, scales4Bit);
+        if (target.IsAffine)
+        {
+            PackOffsets(target, 0, offsets4Bit);
+        }
+
         SetBias(target, bias);
         return target;
     }
@@ -78,18 +103,16 @@ internal static unsafe class PanelPacker
     /// <exception cref="ArgumentException">These are not such rows.</exception>
     public static void PackScales(PackedWeights target, int firstRow, ReadOnlySpan<Half> scaleRows)
     {
-        int groups = target.Shape.Groups;
-        int rows = CountRows(target.Shape, firstRow, scaleRows.Length, groups, nameof(scaleRows));
-        ReadOnlySpan<short> bits = MemoryMarshal.Cast<Half, short>(scaleRows);
-        for (int row = 0; row < rows; row++)
-        {
-            short* lane = Lane(target.Scales((firstRow + row) / PanelLayout.PanelRows), firstRow + row);
-            ReadOnlySpan<short> source = bits.Slice(row * groups, groups);
-            for (int group = 0; group < source.Length; group++)
-            {
-                lane[(nint)group * PanelLayout.PanelRows] = source[group];
-            }
-        }
+        int rows = CountRows(target.Shape, firstRow, scaleRows.Length, target.Shape.Groups, nameof(scaleRows));
+        PackGroups(target.Scales(firstRow / PanelLayout.PanelRows), target.Shape.Groups, rows, scaleRows);
+    }
+
+    /// <summary>As <see cref="PackScales"/>, the offsets of affine weights.</summary>
+    /// <inheritdoc cref="PackScales"/>
+    public static void PackOffsets(PackedWeights target, int firstRow, ReadOnlySpan<Half> scaleRows)
+    {
+        int rows = CountRows(target.Shape, firstRow, scaleRows.Length, target.Shape.Groups, nameof(scaleRows));
+        PackGroups(target.Offsets(firstRow / PanelLayout.PanelRows), target.Shape.Groups, rows, scaleRows);
     }
 
     /// <summary>Sets the bias; nothing where the layer declares none. Whether it is finite is the caller's to check.</summary>
@@ -132,14 +155,22 @@ internal static unsafe class PanelPacker
     {
         Linear4BitShape shape = source.Shape;
         CheckLength(scales4Bit.Length, shape.ScaleCount, "scales", $"[out = {shape.Out}, groups = {shape.Groups}]", nameof(scales4Bit));
-        for (int row = 0; row < shape.Out; row++)
+        UnpackGroups(source.Scales(0), shape, scales4Bit);
+    }
+
+    /// <summary>The layout of files back, <c>[out, groups]</c>: the offsets of affine weights, zeros of others.</summary>
+    /// <exception cref="ArgumentException">The destination has another length.</exception>
+    public static void UnpackOffsets(PackedWeights source, Span<Half> offsets4Bit)
+    {
+        Linear4BitShape shape = source.Shape;
+        CheckLength(offsets4Bit.Length, shape.ScaleCount, "offsets", $"[out = {shape.Out}, groups = {shape.Groups}]", nameof(offsets4Bit));
+        if (source.IsAffine)
         {
-            short* lane = Lane(source.Scales(row / PanelLayout.PanelRows), row);
-            Span<Half> destination = scales4Bit.Slice(row * shape.Groups, shape.Groups);
-            for (int group = 0; group < destination.Length; group++)
-            {
-                destination[group] = BitConverter.Int16BitsToHalf(lane[(nint)group * PanelLayout.PanelRows]);
-            }
+            UnpackGroups(source.Offsets(0), shape, offsets4Bit);
+        }
+        else
+        {
+            offsets4Bit.Clear();
         }
     }
 
@@ -179,6 +210,34 @@ internal static unsafe class PanelPacker
 
     private static T* Lane<T>(T* panel, int row)
         where T : unmanaged => panel + row % PanelLayout.PanelRows;
+
+    /// <summary>Rows of <c>[groups]</c> into panels of <c>[group][16]</c>.</summary>
+    private static void PackGroups(short* panels, int groups, int rows, ReadOnlySpan<Half> source)
+    {
+        ReadOnlySpan<short> bits = MemoryMarshal.Cast<Half, short>(source);
+        for (int row = 0; row < rows; row++)
+        {
+            short* lane = Lane(panels + (nint)(row / PanelLayout.PanelRows) * groups * PanelLayout.PanelRows, row);
+            ReadOnlySpan<short> values = bits.Slice(row * groups, groups);
+            for (int group = 0; group < values.Length; group++)
+            {
+                lane[(nint)group * PanelLayout.PanelRows] = values[group];
+            }
+        }
+    }
+
+    private static void UnpackGroups(short* panels, Linear4BitShape shape, Span<Half> destination)
+    {
+        for (int row = 0; row < shape.Out; row++)
+        {
+            short* lane = Lane(panels + (nint)(row / PanelLayout.PanelRows) * shape.Groups * PanelLayout.PanelRows, row);
+            Span<Half> values = destination.Slice(row * shape.Groups, shape.Groups);
+            for (int group = 0; group < values.Length; group++)
+            {
+                values[group] = BitConverter.Int16BitsToHalf(lane[(nint)group * PanelLayout.PanelRows]);
+            }
+        }
+    }
 
     private static void PackPanel(byte* rows, int rowBytes, int lanes, uint* words)
     {

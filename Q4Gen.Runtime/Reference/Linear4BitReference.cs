@@ -16,9 +16,29 @@ public static class Linear4BitReference
     /// <exception cref="ArgumentOutOfRangeException">No layer has this shape.</exception>
     /// <exception cref="ArgumentException">A span has the wrong length.</exception>
     public static double[] Forward(
-        Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit, ReadOnlySpan<float> bias, ReadOnlySpan<float> x)
+        Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit, ReadOnlySpan<float> bias, ReadOnlySpan<float> x) =>
+        Forward(shape, weight4Bit, scales4Bit, [], bias, x);
+
+    /// <summary>Computes <c>y[r, o] = Σₖ x[r, k] · ((nibble[o, k] − 8) · scale[o, k / group] + offset[o, k / group]) + bias[o]</c>.</summary>
+    /// <param name="shape">The layer's shape.</param>
+    /// <param name="weight4Bit"><c>[out, in/2]</c>: byte i of a row holds column 2i in its low nibble, 2i+1 in its high one.</param>
+    /// <param name="scales4Bit"><c>[out, ceil(in/group)]</c>.</param>
+    /// <param name="offsets4Bit"><c>[out, ceil(in/group)]</c>; empty where weights are not affine.</param>
+    /// <param name="bias"><c>[out]</c>; empty for none.</param>
+    /// <param name="x">Row-major <c>[rows, in]</c>.</param>
+    /// <returns>Row-major <c>[rows, out]</c>, in float64.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">No layer has this shape.</exception>
+    /// <exception cref="ArgumentException">A span has the wrong length.</exception>
+    public static double[] Forward(
+        Linear4BitShape shape,
+        ReadOnlySpan<byte> weight4Bit,
+        ReadOnlySpan<Half> scales4Bit,
+        ReadOnlySpan<Half> offsets4Bit,
+        ReadOnlySpan<float> bias,
+        ReadOnlySpan<float> x)
     {
         float[] w = Dequantize(shape, weight4Bit, scales4Bit);
+        Check(offsets4Bit.IsEmpty || offsets4Bit.Length == shape.ScaleCount, offsets4Bit.Length, shape.ScaleCount, nameof(offsets4Bit));
         Check(bias.IsEmpty || bias.Length == shape.Out, bias.Length, shape.Out, nameof(bias));
         Check(x.Length % shape.In == 0, x.Length, shape.In, nameof(x));
         int rows = x.Length / shape.In;
@@ -30,7 +50,8 @@ public static class Linear4BitReference
                 double sum = bias.IsEmpty ? 0 : bias[o];
                 for (int k = 0; k < shape.In; k++)
                 {
-                    sum += (double)x[row * shape.In + k] * w[(long)o * shape.In + k];
+                    double offset = offsets4Bit.IsEmpty ? 0 : (double)offsets4Bit[o * shape.Groups + k / shape.Group];
+                    sum += x[row * shape.In + k] * (w[(long)o * shape.In + k] + offset);
                 }
 
                 y[(long)row * shape.Out + o] = sum;
@@ -41,7 +62,7 @@ public static class Linear4BitReference
     }
 
     /// <summary>The matrix <c>W[out, in]</c>; exact, because 4 bits times an F16 scale fit in float32.</summary>
-    /// <inheritdoc cref="Forward"/>
+    /// <inheritdoc cref="Forward(Linear4BitShape, ReadOnlySpan{byte}, ReadOnlySpan{Half}, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
     public static float[] Dequantize(Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit)
     {
         shape.Validate();

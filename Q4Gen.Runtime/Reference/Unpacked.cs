@@ -29,7 +29,7 @@ internal static unsafe class Unpacked
         }
     }
 
-    /// <summary>One row of W: <c>(nibble − 8) · scale</c>, which float32 and so float64 holds exactly.</summary>
+    /// <summary>One row of W: <c>(nibble − 8) · scale + offset</c>, which float64 holds exactly.</summary>
     private static void Dequantize(PackedWeights weights, int row, Span<double> w)
     {
         Linear4BitShape shape = weights.Shape;
@@ -39,13 +39,16 @@ internal static unsafe class Unpacked
         for (int group = 0; group < shape.Groups; group++)
         {
             double scale = (double)BitConverter.Int16BitsToHalf(scales[(nint)group * PanelLayout.PanelRows]);
+            double offset = weights.IsAffine
+                ? (double)BitConverter.Int16BitsToHalf(weights.Offsets(row / PanelLayout.PanelRows)[(nint)group * PanelLayout.PanelRows + lane])
+                : 0;
             int first = group * shape.Group;
             int end = (int)Math.Min((long)first + shape.Group, shape.In);
             for (int k = first; k < end; k++)
             {
                 uint word = words[(nint)(k / PanelLayout.StepColumns) * PanelLayout.StepWords];
                 int nibble = (int)(word >> (4 * (k % PanelLayout.StepColumns))) & 0xF;
-                w[k] = (nibble - PanelLayout.NibbleBias) * scale;
+                w[k] = (nibble - PanelLayout.NibbleBias) * scale + offset;
             }
         }
     }

@@ -16,14 +16,14 @@ internal static class Execution
     {
         if (call.Rows < kernel.MinTiledRows)
         {
-            Share(kernel, TeamTask.Compute(kernel, call), call.Rows);
+            Share(kernel, TeamTask.Compute(kernel, WithSums(kernel, call)), call.Rows);
             return;
         }
 
         int blockRows = kernel.Packing.BlockRows(call.Rows);
         for (int row = 0; row < call.Rows; row += blockRows)
         {
-            RunTiled(kernel, call.Slice(row, Math.Min(blockRows, call.Rows - row), kernel.Shape));
+            RunTiled(kernel, WithSums(kernel, call.Slice(row, Math.Min(blockRows, call.Rows - row), kernel.Shape)));
         }
     }
 
@@ -33,6 +33,19 @@ internal static class Execution
         void* tiles = ThreadScratch.RentTiles(packing.Bytes(block.Rows));
         Share(kernel, TeamTask.Pack(kernel, block, tiles), block.Rows);
         Share(kernel, TeamTask.Compute(kernel, packing.Tiled(block, tiles)), block.Rows);
+    }
+
+    /// <summary>The call, for affine weights with the sums of x that all threads need.</summary>
+    private static unsafe KernelCall WithSums(Linear4BitKernel kernel, in KernelCall call)
+    {
+        if (!call.IsAffine)
+        {
+            return call;
+        }
+
+        float* sums = (float*)ThreadScratch.RentSums((long)call.Rows * kernel.Shape.Groups * sizeof(float));
+        GroupOffsets.Sum(kernel.Shape, ref call.X, call.Rows, ref *sums);
+        return call.WithSums(sums);
     }
 
     private static void Share(Linear4BitKernel kernel, in TeamTask task, int rows)

@@ -41,7 +41,12 @@ internal readonly unsafe struct TeamTask
         if (_tiles == null)
         {
             int panels = _kernel.PanelsPerUnit;
-            _kernel.Run(_call, first * panels, Math.Min(end * panels, _kernel.Shape.Panels));
+            int firstPanel = first * panels, endPanel = Math.Min(end * panels, _kernel.Shape.Panels);
+            _kernel.Run(_call, firstPanel, endPanel);
+            if (_call.IsAffine)
+            {
+                GroupOffsets.Add(_call, _kernel.Shape, firstPanel, endPanel);
+            }
         }
         else
         {

@@ -19,6 +19,9 @@ internal sealed unsafe class ThreadScratch
     [ThreadStatic]
     private static ThreadScratch? t_outliers;
 
+    [ThreadStatic]
+    private static ThreadScratch? t_sums;
+
     private void* _memory;
     private long _bytes;
 
@@ -35,6 +38,9 @@ internal sealed unsafe class ThreadScratch
 
     /// <summary>As <see cref="Rent"/>, but apart from it: columns of x that the kernel adds at the end.</summary>
     public static void* RentOutliers(long bytes) => (t_outliers ??= new ThreadScratch()).Ensure(bytes);
+
+    /// <summary>As <see cref="Rent"/>, but apart from it: sums of groups of x in the call that this thread makes.</summary>
+    public static void* RentSums(long bytes) => (t_sums ??= new ThreadScratch()).Ensure(bytes);
 
     private void* Ensure(long bytes)
     {
