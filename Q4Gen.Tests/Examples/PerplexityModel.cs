@@ -12,7 +12,6 @@ internal sealed record PerplexityModel(Func<Func<float[], int, LinearOp>, Decode
 {
     private const int Stories = 30;
     private const int CalibrationStories = 10;
-    private const int StorytellerWindows = 16;
     private const string StoryEnd = "<|endoftext|>\n";
 
     /// <summary>The two models of llama2.c, each story cut at the model's context, and the Storyteller's, in a stream.</summary>
@@ -45,7 +44,7 @@ internal sealed record PerplexityModel(Func<Func<float[], int, LinearOp>, Decode
         {
             var importance = new ColumnImportance(inFeatures);
             importances.Add(importance);
-            var dense = new DenseLinear(weight, inFeatures);
+            var dense = new PerplexityLinear(weight, inFeatures);
             return (x, y) =>
             {
                 importance.Add(x);
@@ -78,8 +77,8 @@ internal sealed record PerplexityModel(Func<Func<float[], int, LinearOp>, Decode
 
     private static PerplexityModel OpenStoryteller()
     {
-        int[][] heldOut = Windows("storyteller-heldout.txt", int.MaxValue);
-        return new PerplexityModel(CreateStoryteller, heldOut[..StorytellerWindows], Windows("tinystories.txt", CalibrationStories));
+        return new PerplexityModel(
+            CreateStoryteller, Windows("storyteller-heldout.txt", int.MaxValue), Windows("tinystories.txt", CalibrationStories));
 
         static int[][] Windows(string corpus, int stories)
         {
@@ -107,7 +106,7 @@ internal sealed record PerplexityModel(Func<Func<float[], int, LinearOp>, Decode
             Up = linear(Read($"model.layers.{i}.mlp.up_proj"), config.Width),
             Down = linear(Read($"model.layers.{i}.mlp.down_proj"), config.MlpWidth),
         })];
-        return new Decoder(config, new DecoderWeights(embedding, blocks, Read("model.norm"), new DenseLinear(embedding, config.Width).Forward));
+        return new Decoder(config, new DecoderWeights(embedding, blocks, Read("model.norm"), new PerplexityLinear(embedding, config.Width).Forward));
 
         float[] Read(string prefix)
         {
