@@ -6,31 +6,60 @@ using Q4Gen.Packing;
 namespace Q4Gen.Quantization;
 
 /// <summary>Quantises one matrix in blocks of rows, each on any thread.</summary>
-internal sealed class MatrixQuantizer(WeightTensor matrix, Linear4BitShape shape, string what)
+internal sealed class MatrixQuantizer
 {
     // Small enough to share out and to cancel soon, large enough that starting a block costs nothing.
     private const int BlockElements = 1 << 16;
 
-    private readonly byte[] _weights = new byte[shape.WeightBytes];
-    private readonly Half[] _scales = new Half[shape.ScaleCount];
-    private readonly int _blockRows = Math.Max(1, BlockElements / shape.In);
+    private readonly WeightTensor _matrix;
+    private readonly Linear4BitShape _shape;
+    private readonly QuantizationOptions _options;
+    private readonly Importance _importance;
+    private readonly string _what;
+    private readonly byte[] _weights;
+    private readonly Half[] _scales;
+    private readonly Half[]? _offsets;
+    private readonly int _blockRows;
+
+    /// <summary>Prepares the work.</summary>
+    /// <param name="matrix">F32, F16 or BF16, of the shape.</param>
+    /// <param name="shape">In, Out and the group, which need not be that of the options.</param>
+    /// <param name="options">The method, and whether it is affine.</param>
+    /// <param name="importance">What errors weigh.</param>
+    /// <param name="what">What to call the matrix in messages.</param>
+    public MatrixQuantizer(WeightTensor matrix, Linear4BitShape shape, QuantizationOptions options, Importance importance, string what)
+    {
+        _matrix = matrix;
+        _shape = shape;
+        _options = options;
+        _importance = importance;
+        _what = what;
+        _weights = new byte[shape.WeightBytes];
+        _scales = new Half[shape.ScaleCount];
+        _offsets = options.Affine ? new Half[shape.ScaleCount] : null;
+        _blockRows = Math.Max(1, BlockElements / shape.In);
+    }
+
+    /// <summary>Threads at most; −1 for as many as there are. The result is the same.</summary>
+    public int MaxThreads { get; init; } = -1;
 
     /// <summary>Quantises all rows.</summary>
     public QuantizedMatrix Run(IProgress<double>? progress, CancellationToken ct)
     {
-        int blocks = (int)(((long)shape.Out + _blockRows - 1) / _blockRows);
-        var errors = new BlockError[blocks];
+        int blocks = (int)(((long)_shape.Out + _blockRows - 1) / _blockRows);
+        var errors = new MatrixError[blocks];
         var failures = new string?[blocks];
-        var report = new RisingProgress(progress, shape.Out);
+        var report = new RisingProgress(progress, _shape.Out);
 
         // A file that is closed meanwhile stays mapped under the reads in flight.
-        matrix.Hold();
+        _matrix.Hold();
         try
         {
-            Parallel.For(0, blocks, new ParallelOptions { CancellationToken = ct }, (block, loop) =>
+            var parallel = new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = MaxThreads };
+            Parallel.For(0, blocks, parallel, (block, loop) =>
             {
                 int firstRow = block * _blockRows;
-                int rows = Math.Min(_blockRows, shape.Out - firstRow);
+                int rows = Math.Min(_blockRows, _shape.Out - firstRow);
                 failures[block] = QuantizeBlock(firstRow, rows, out errors[block]);
                 if (failures[block] is not null)
                 {
@@ -49,83 +78,76 @@ internal sealed class MatrixQuantizer(WeightTensor matrix, Linear4BitShape shape
         }
         finally
         {
-            matrix.Release();
+            _matrix.Release();
         }
 
         if (Array.Find(failures, failure => failure is not null) is { } first)
         {
-            throw new WeightFormatException($"Cannot quantise {what}, {matrix}: {first}");
+            throw new WeightFormatException($"Cannot quantise {_what}, {_matrix}: {first}");
         }
 
         // Summed in the order of rows, so that the figures do not depend on threads.
-        double squaredError = 0, squaredSum = 0, maxError = 0;
-        foreach (BlockError error in errors)
+        MatrixError total = default;
+        foreach (MatrixError error in errors)
         {
-            squaredError += error.SquaredError;
-            squaredSum += error.SquaredSum;
-            maxError = Math.Max(maxError, error.MaxError);
+            total.Add(error);
         }
 
-        return new QuantizedMatrix(shape, _weights, _scales, squaredError, squaredSum, maxError);
+        return new QuantizedMatrix(_shape, _weights, _scales, _offsets, total);
     }
 
-    private string? QuantizeBlock(int firstRow, int rows, out BlockError error)
+    private IGroupMethod CreateMethod() => (_options.Method, _options.Affine) switch
+    {
+        (QuantizationMethod.Search, true) => new AffineSearch(Math.Min(_shape.Group, _shape.In)),
+        (QuantizationMethod.Search, false) => new SymmetricSearch(Math.Min(_shape.Group, _shape.In)),
+        (_, true) => new MinMax(),
+        (_, false) => new SignedMax(),
+    };
+
+    private string? QuantizeBlock(int firstRow, int rows, out MatrixError error)
     {
         error = default;
-        var w = new float[shape.In];
-        var codes = new float[shape.In];
+        IGroupMethod method = CreateMethod();
+        var w = new float[_shape.In];
+        var codes = new float[_shape.In];
         for (int row = firstRow; row < firstRow + rows; row++)
         {
-            matrix.ReadSingle((long)row * shape.In, w);
+            _matrix.ReadSingle((long)row * _shape.In, w);
             int bad = PanelPacker.IndexOfNonFinite(w);
             if (bad >= 0)
             {
                 return $"element [{row}, {bad}] is {w[bad]}, but every weight must be finite; the file is damaged or the training diverged.";
             }
 
-            Span<Half> scales = _scales.AsSpan(row * shape.Groups, shape.Groups);
-            for (int group = 0; group < scales.Length; group++)
+            for (int group = 0; group < _shape.Groups; group++)
             {
-                int first = group * shape.Group;
-                int length = Math.Min(shape.Group, shape.In - first);
+                int first = group * _shape.Group;
+                int length = Math.Min(_shape.Group, _shape.In - first);
                 Span<float> part = w.AsSpan(first, length);
-                Half scale = ChooseScale(part);
-                if (!Half.IsFinite(scale))
+                GroupFit fit = method.Choose(part, _importance.InGroup(first, length), codes.AsSpan(first, length));
+                if (!fit.IsFinite)
                 {
                     return $"columns {first} to {first + length - 1} of row {row} reach {part[TensorPrimitives.IndexOfMaxMagnitude<float>(part)]}, "
                         + "but a scale in F16 takes less than 524160; scale the layer down first.";
                 }
 
-                scales[group] = scale;
-                ChooseCodes(part, (float)scale, codes.AsSpan(first, length));
-                error.Add(part, codes.AsSpan(first, length), (float)scale);
+                Store(row * _shape.Groups + group, fit);
+                error.Add(part, _importance.Given(first, length), codes.AsSpan(first, length), fit);
             }
 
-            WriteNibbles(codes, _weights.AsSpan(row * (shape.In / 2), shape.In / 2));
+            WriteNibbles(codes, _weights.AsSpan(row * (_shape.In / 2), _shape.In / 2));
         }
 
         return null;
     }
 
-    /// <summary>Largest magnitude, with its sign, over −8; zero for zeros.</summary>
-    private static Half ChooseScale(ReadOnlySpan<float> w)
+    private void Store(int index, GroupFit fit)
     {
-        float max = w[TensorPrimitives.IndexOfMaxMagnitude<float>(w)];
-        return max == 0 ? Half.Zero : (Half)(max / -PanelLayout.NibbleBias);
-    }
-
-    /// <summary>The nearest of −8 … 7 for each weight.</summary>
-    private static void ChooseCodes(ReadOnlySpan<float> w, float scale, Span<float> codes)
-    {
-        if (scale == 0)
+        _scales[index] = fit.Scale;
+        if (_offsets is not null)
         {
-            codes.Clear();
-            return;
+            _offsets[index] = fit.Offset;
         }
-
-        TensorPrimitives.Divide(w, scale, codes);
-        TensorPrimitives.Round<float>(codes, codes);
-        TensorPrimitives.Clamp<float>(codes, -PanelLayout.NibbleBias, PanelLayout.NibbleBias - 1, codes);
     }
 
     private static void WriteNibbles(ReadOnlySpan<float> codes, Span<byte> bytes)
@@ -135,28 +157,6 @@ internal sealed class MatrixQuantizer(WeightTensor matrix, Linear4BitShape shape
             int low = (int)codes[2 * i] + PanelLayout.NibbleBias;
             int high = (int)codes[2 * i + 1] + PanelLayout.NibbleBias;
             bytes[i] = (byte)(low | high << 4);
-        }
-    }
-
-    /// <summary>Sums over a block of rows.</summary>
-    private struct BlockError
-    {
-        public double SquaredError { get; private set; }
-
-        public double SquaredSum { get; private set; }
-
-        public double MaxError { get; private set; }
-
-        public void Add(ReadOnlySpan<float> w, ReadOnlySpan<float> codes, float scale)
-        {
-            for (int i = 0; i < w.Length; i++)
-            {
-                double weight = w[i];
-                double error = weight - (double)codes[i] * scale;
-                SquaredError += error * error;
-                SquaredSum += weight * weight;
-                MaxError = Math.Max(MaxError, Math.Abs(error));
-            }
         }
     }
 }

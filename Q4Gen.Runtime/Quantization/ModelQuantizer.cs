@@ -8,16 +8,13 @@ namespace Q4Gen.Quantization;
 internal static class ModelQuantizer
 {
     private const string WeightSuffix = ".weight";
+    private const string OffsetsSuffix = "offsets_4bit";
 
     public static TensorDictionary Quantize(
-        IWeightSource source,
-        int group,
-        Func<string, bool> isLinear,
-        IProgress<double>? progress,
-        CancellationToken ct,
-        Action<string, QuantizedMatrix>? onMatrix)
+        IWeightSource source, QuantizationOptions options, Func<string, bool> isLinear, CancellationToken ct)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(group);
+        List<(string Prefix, WeightTensor Matrix)> linear = FindLinear(source, isLinear);
+        int group = GroupOf(options, linear);
         string recorded = group.ToString(CultureInfo.InvariantCulture);
         if (source.Metadata.TryGetValue(SafetensorsWriter.GroupSizeKey, out string? present) && present != recorded)
         {
@@ -32,22 +29,27 @@ internal static class ModelQuantizer
             metadata[key] = value;
         }
 
-        List<(string Prefix, WeightTensor Matrix)> linear = FindLinear(source, isLinear);
         long bytesDone = 0;
         long bytesTotal = linear.Sum(layer => layer.Matrix.ByteLength);
         var quantized = new Dictionary<string, QuantizedMatrix>();
         foreach ((string prefix, WeightTensor matrix) in linear)
         {
             string what = $"tensor {SafetensorsText.Quote(prefix + WeightSuffix)} of {source.Description}";
-            IProgress<double>? share = progress is null ? null : new Share(progress, bytesDone, matrix.ByteLength, bytesTotal);
-            QuantizedMatrix result = Linear4BitQuantizer.Quantize(matrix, group, what, share, ct);
+            IProgress<double>? share = options.Progress is null ? null : new Share(options.Progress, bytesDone, matrix.ByteLength, bytesTotal);
+            QuantizedMatrix result = Linear4BitQuantizer.Prepare(matrix, options, group, prefix, what).Run(share, ct);
             bytesDone += matrix.ByteLength;
             quantized.Add(prefix + WeightSuffix, result);
-            onMatrix?.Invoke(prefix, result);
+            options.OnMatrix?.Invoke(prefix, result);
         }
 
         return new TensorDictionary(Assemble(source, quantized), $"{source.Description} in 4 bits", metadata);
     }
+
+    /// <summary>A file records one group, so whole rows are groups that the widest layer fills.</summary>
+    private static int GroupOf(QuantizationOptions options, List<(string Prefix, WeightTensor Matrix)> linear) =>
+        options.Group != QuantizationOptions.WholeRow
+            ? options.Group
+            : (int)Math.Clamp(linear.Max(layer => layer.Matrix.Shape[1]), 1, int.MaxValue);
 
     private static List<(string Prefix, WeightTensor Matrix)> FindLinear(IWeightSource source, Func<string, bool> isLinear)
     {
@@ -80,6 +82,15 @@ internal static class ModelQuantizer
                 string prefix = name[..^WeightSuffix.Length];
                 Add(LayerTensors.Join(prefix, LayerTensors.WeightSuffix), matrix.Weight4Bit);
                 Add(LayerTensors.Join(prefix, LayerTensors.ScalesSuffix), matrix.Scales4Bit);
+                if (matrix.Offsets4Bit is { } offsets)
+                {
+                    Add(LayerTensors.Join(prefix, OffsetsSuffix), offsets);
+                }
+                else if (source.TryGet(LayerTensors.Join(prefix, OffsetsSuffix), out _))
+                {
+                    // They would be taken for this matrix's.
+                    throw Taken(LayerTensors.Join(prefix, OffsetsSuffix));
+                }
             }
             else if (source.TryGet(name, out WeightTensor? tensor))
             {
@@ -93,10 +104,12 @@ internal static class ModelQuantizer
         {
             if (!tensors.TryAdd(name, tensor))
             {
-                throw new WeightFormatException(
-                    $"{source.Description}: holds {SafetensorsText.Quote(name)} already, beside a matrix that quantises to the same name; remove one of the two.");
+                throw Taken(name);
             }
         }
+
+        WeightFormatException Taken(string name) => new(
+            $"{source.Description}: holds {SafetensorsText.Quote(name)} already, beside a matrix that quantises to the same name; remove one of the two.");
     }
 
     /// <summary>One layer's progress as a part of the model's.</summary>

@@ -33,7 +33,7 @@ public static class SafetensorsWriter
         };
     }
 
-    /// <summary>Writes all of a source, for instance what <see cref="Linear4BitQuantizer.QuantizeModel"/> made, with its metadata.</summary>
+    /// <summary>Writes all of a source, for instance what <see cref="Linear4BitQuantizer.QuantizeModel(IWeightSource, QuantizationOptions, Func{string, bool})"/> made, with its metadata.</summary>
     /// <param name="path">The file, replaced where it exists.</param>
     /// <param name="source">Where the tensors are; may be the very file that is replaced.</param>
     /// <inheritdoc cref="Write(string, IEnumerable{KeyValuePair{string, WeightTensor}}, IReadOnlyDictionary{string, string})"/>

@@ -9,9 +9,6 @@ namespace Q4Gen.Tests.Examples;
 /// </summary>
 public sealed class ReferencePerplexityTests
 {
-    private const int Stories = 30;
-    private const string StoryEnd = "<|endoftext|>\n";
-
     [Theory]
     [InlineData("stories260K", null, 3.533)]
     [InlineData("stories260K", 32, 3.879)]
@@ -23,7 +20,7 @@ public sealed class ReferencePerplexityTests
     [InlineData("babyllama-tok105", 128, 2.150)]
     public void Perplexity_is_the_reference(string model, int? group, double expected)
     {
-        double perplexity = Score(model, Stories, group is { } size ? Fused(size) : Dense).Perplexity;
+        double perplexity = PerplexityModel.Open(model).Score(group is { } size ? Fused(size) : Dense).Perplexity;
 
         Assert.InRange(perplexity, expected * 0.99, expected * 1.01);
     }
@@ -35,8 +32,9 @@ public sealed class ReferencePerplexityTests
     [InlineData("babyllama-tok105", 64)]
     public void Fused_and_unpacked_agree(string model, int group)
     {
-        Score fused = Score(model, 2, Fused(group));
-        Score unpacked = Score(model, 2, Unpacked(group));
+        PerplexityModel opened = PerplexityModel.Open(model);
+        Score fused = opened.Score(Fused(group), windows: 2);
+        Score unpacked = opened.Score(Unpacked(group), windows: 2);
 
         Assert.InRange(fused.RelativeDifference(unpacked), 0, 1e-4);
     }
@@ -51,25 +49,4 @@ public sealed class ReferencePerplexityTests
 
     private static Linear4Bit Quantize(float[] weight, int inFeatures, int group) =>
         Linear4Bit.Quantize(WeightTensor.FromSingle(weight, weight.Length / inFeatures, inFeatures), group);
-
-    /// <summary>The mean over all tokens of the first stories, each cut at the model's context.</summary>
-    private static Score Score(string model, int stories, Func<float[], int, LinearOp> linear)
-    {
-        (string weights, string vocabulary) = model == "stories260K"
-            ? ("checkpoint_legacy.bin", "tokenizer.bin")
-            : ("model5000.bin", "tok105.bin");
-        var checkpoint = Llama2cCheckpoint.Open(SharedFiles.Find("models", model, weights));
-        var tokenizer = Llama2cTokenizer.Open(SharedFiles.Find("models", model, vocabulary));
-        string text = File.ReadAllText(SharedFiles.Find("corpora", "tinystories.txt"));
-
-        var scorer = new Scorer(checkpoint.CreateDecoder(linear));
-        Score total = default;
-        foreach (string story in text.Split(StoryEnd).Take(stories))
-        {
-            int[] tokens = tokenizer.Encode(story);
-            total += scorer.ScoreWindow(tokens.AsSpan(0, Math.Min(tokens.Length, checkpoint.Config.Context)));
-        }
-
-        return total;
-    }
 }
