@@ -68,6 +68,7 @@ public partial class DocumentationTests
                 [
                     .. options.References,
                     MetadataReference.CreateFromFile(typeof(KernelSnapshots).Assembly.Location),
+                    MetadataReference.CreateFromFile(typeof(Q4Gen.Import.Gguf.GgufSource).Assembly.Location),
                     MetadataReference.CreateFromFile(typeof(GeneratorDriver).Assembly.Location),
                 ],
             });

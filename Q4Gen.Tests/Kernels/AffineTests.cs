@@ -204,6 +204,41 @@ public class AffineTests
         Assert.Contains("give 111 values", Assert.Throws<ArgumentException>(() => new AffineLayer(data.Weight, data.Scales, [], data.Bias)).Message, StringComparison.Ordinal);
     }
 
+    /// <summary>What the quantiser writes with offsets is what a layer loads, and is nearer to the matrix than without them.</summary>
+    [Fact]
+    public void AModelQuantisedWithOffsetsLoads()
+    {
+        var random = new Random(22);
+        float[] matrix = [.. Enumerable.Range(0, 48 * 128).Select(_ => random.NextSingle() + 0.5f)];
+        float[] x = LayerData.RandomInput(4 * 128, seed: 23, InputKind.Centred);
+        var trained = new TensorDictionary(new Dictionary<string, WeightTensor> { ["up.weight"] = WeightTensor.FromSingle(matrix, 48, 128) });
+        double[] errors =
+        [
+            .. new[] { false, true }.Select(affine =>
+            {
+                TensorDictionary quantized = Linear4BitQuantizer.QuantizeModel(
+                    trained, new QuantizationOptions { Group = 32, Affine = affine, Method = QuantizationMethod.Search }, static _ => true, TestContext.Current.CancellationToken);
+                using Linear4Bit layer = Linear4Bit.Load(quantized, "up");
+                Assert.Equal(affine, layer.IsAffine);
+                float[] y = Run(layer, x);
+                double error = 0;
+                for (int i = 0; i < y.Length; i++)
+                {
+                    double exact = 0;
+                    for (int k = 0; k < 128; k++)
+                    {
+                        exact += (double)matrix[i % 48 * 128 + k] * x[i / 48 * 128 + k];
+                    }
+
+                    error += (y[i] - exact) * (y[i] - exact);
+                }
+
+                return Math.Sqrt(error);
+            }),
+        ];
+        Assert.True(errors[1] < errors[0] / 2, $"With offsets {errors[1]}, without {errors[0]}.");
+    }
+
     [Fact]
     public void AGpuRefusesThem()
     {
