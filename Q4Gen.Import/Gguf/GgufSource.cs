@@ -105,7 +105,7 @@ public sealed class GgufSource : ImportSource
         {
             WeightTensor floats = GgufTypes.Plain(tensor.Type) is null ? Decode(tensor, data) : data;
             tensors.AddLayer(
-                layer, [data], () => ConvertedLayer.From(Linear4BitQuantizer.Quantize(floats, group, what, progress: null, CancellationToken.None)));
+                layer, [data], () => ConvertedLayer.From(Linear4BitQuantizer.Quantize(floats, group, what)));
         }
     }
 

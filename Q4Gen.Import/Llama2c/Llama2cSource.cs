@@ -5,7 +5,7 @@ namespace Q4Gen.Import.Llama2c;
 
 /// <summary>
 /// A checkpoint of llama2.c, version 0 or 1, as a source of F32 tensors with the names that Hugging Face's Llama has:
-/// <c>model.layers.0.self_attn.q_proj.weight</c> and so on. <see cref="Linear4BitQuantizer.QuantizeModel"/> makes 4 bits
+/// <c>model.layers.0.self_attn.q_proj.weight</c> and so on. <see cref="Linear4BitQuantizer.QuantizeModel(IWeightSource, QuantizationOptions, Func{string, bool})"/> makes 4 bits
 /// of it.
 /// </summary>
 /// <remarks>

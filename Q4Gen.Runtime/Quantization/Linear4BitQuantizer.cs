@@ -54,6 +54,10 @@ public static class Linear4BitQuantizer
         return Prepare(matrix, options, options.Group, "", "the matrix").Run(options.Progress, ct);
     }
 
+    /// <summary>By signed max, with <paramref name="what"/> for error messages to call the matrix.</summary>
+    internal static QuantizedMatrix Quantize(WeightTensor matrix, int group, string what) =>
+        Prepare(matrix, new QuantizationOptions { Group = group }, group, "", what).Run(null, CancellationToken.None);
+
     /// <summary>Quantises the linear layers of a model.</summary>
     /// <param name="source">The model; tensors that stay as they are remain the source's own memory, so keep it open.</param>
     /// <param name="group">Columns that share a scale; recorded as <c>group_size</c> in the result's metadata.</param>
