@@ -14,7 +14,8 @@ namespace Q4Gen.Import;
 /// <c>w[o, k] = (nibble − 8) · scale[o, g] + offset[o, g]</c>. Other tensors have their own names and element types.
 /// </para>
 /// <para>
-/// A source keeps the last converted layer and no other. Any number of threads may read; conversions take turns.
+/// A source keeps the last converted layer, and those that are being loaded just now. Any number of threads may read;
+/// conversions take turns.
 /// </para>
 /// </remarks>
 public abstract class ImportSource : IWeightSource, IDisposable

@@ -10,11 +10,10 @@ internal sealed class ConvertedStorage(
     /// <inheritdoc/>
     public override ReadOnlySpan<byte> Slice(long offset, int length)
     {
-        // Nothing is asked for where a caller only wants to know that the source is alive.
+        // Nothing is asked for where a caller only wants to know that the source is what it was.
         if (length == 0)
         {
-            conversion.Hold();
-            conversion.Release();
+            conversion.CheckUnchanged();
             return [];
         }
 

@@ -4,24 +4,49 @@ namespace Q4Gen.Import.Conversion;
 internal sealed class LayerConversion(
     ImportedLayer layer, IReadOnlyList<WeightTensor> inputs, Func<ConvertedLayer> convert, ConversionSlot slot)
 {
+    private readonly Lock _lock = new();
+    private int _holds;
+    private ConvertedLayer? _held;
+
     /// <summary>The layer in 4 bits.</summary>
     /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
     /// <exception cref="WeightFormatException">The layer cannot be converted, or its file has changed.</exception>
     public ConvertedLayer Get()
     {
-        // Reading nothing asks whether the file is still there and what it was, also where the slot has the answer.
+        CheckUnchanged();
+        lock (_lock)
+        {
+            if (_held is not null)
+            {
+                return _held;
+            }
+
+            ConvertedLayer converted = slot.Get(this);
+            if (_holds != 0)
+            {
+                // While it is held, by a loader that goes through its rows, other layers in the slot do not drive it out:
+                // two that load at once would otherwise convert each other's all over again.
+                _held = converted;
+            }
+
+            return converted;
+        }
+    }
+
+    /// <summary>Throws where the source is disposed or its file is not what it was.</summary>
+    public void CheckUnchanged()
+    {
+        // Reading nothing asks.
         foreach (WeightTensor input in inputs)
         {
             input.Bytes(0, 0);
         }
-
-        return slot.Get(this);
     }
 
     /// <summary>Converts, for the slot.</summary>
     public ConvertedLayer Convert()
     {
-        Hold();
+        HoldInputs();
         try
         {
             ConvertedLayer converted = convert();
@@ -30,12 +55,35 @@ internal sealed class LayerConversion(
         }
         finally
         {
-            Release();
+            ReleaseInputs();
         }
     }
 
-    /// <summary>Keeps the memory that the layer is made from.</summary>
+    /// <summary>Keeps the memory that the layer is made from, and the layer once it is made.</summary>
     public void Hold()
+    {
+        HoldInputs();
+        lock (_lock)
+        {
+            _holds++;
+        }
+    }
+
+    /// <summary>Ends a <see cref="Hold"/>.</summary>
+    public void Release()
+    {
+        lock (_lock)
+        {
+            if (--_holds == 0)
+            {
+                _held = null;
+            }
+        }
+
+        ReleaseInputs();
+    }
+
+    private void HoldInputs()
     {
         int held = 0;
         try
@@ -56,8 +104,7 @@ internal sealed class LayerConversion(
         }
     }
 
-    /// <summary>Ends a <see cref="Hold"/>.</summary>
-    public void Release()
+    private void ReleaseInputs()
     {
         foreach (WeightTensor input in inputs)
         {

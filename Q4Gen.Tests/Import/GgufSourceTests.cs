@@ -222,6 +222,51 @@ public class GgufSourceTests
     }
 
     [Fact]
+    public void LayersThatAreLoadedAtOnceAreConvertedOnce()
+    {
+        using GgufSource source = Open(
+            Matrix("a.weight", GgufTensorType.Q4_0, ImportChecks.RandomBlocks(GgufTensorType.Q4_0, Rows * Columns, 11))
+                .Tensor("b.weight", GgufTensorType.Q4_0, [Columns, Rows], ImportChecks.RandomBlocks(GgufTensorType.Q4_0, Rows * Columns, 12)));
+        WeightTensor a = source.Get("a.weight_4bit"), b = source.Get("b.weight_4bit");
+        a.Hold();
+        b.Hold();
+        a.Bytes(0, 8);
+        b.Bytes(0, 8);
+        ImportError?[] errors = [source.Layers[0].Error, source.Layers[1].Error];
+        a.Bytes(8, 8);
+        b.Bytes(8, 8);
+        a.Bytes(16, 8);
+        Assert.Same(errors[0], source.Layers[0].Error);
+        Assert.Same(errors[1], source.Layers[1].Error);
+        a.Release();
+        b.Release();
+
+        // And a layer loads from the source itself, as from the file that is written from it.
+        using var folder = new TemporaryFolder();
+        SafetensorsWriter.Write(folder["f"], source);
+        using SafetensorsFile written = SafetensorsFile.Open(folder["f"]);
+        float[] x = SafetensorsTestFiles.Randoms(Columns, 2), one = new float[Rows], two = new float[Rows];
+        using Linear4Bit direct = Linear4Bit.Load(source, "a"), indirect = Linear4Bit.Load(written, "a");
+        direct.Forward(x, one);
+        indirect.Forward(x, two);
+        Assert.Equal(two, one);
+    }
+
+    [Fact]
+    public void AChangedFileIsNoticedWhateverIsInTheSlot()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllBytes(
+            folder["f"], Matrix("a.weight", GgufTensorType.Q4_0, ImportChecks.RandomBlocks(GgufTensorType.Q4_0, Rows * Columns, 11)).Build());
+        using GgufSource source = GgufSource.Open(folder["f"]);
+        WeightTensor weight = source.Get("a.weight_4bit");
+        weight.AllBytes();
+        File.SetLastWriteTimeUtc(folder["f"], DateTime.UtcNow.AddSeconds(2));
+        Assert.Contains("changed while in use", Assert.Throws<WeightFormatException>(() => weight.AllBytes()).Message);
+        Assert.Contains("changed while in use", Assert.Throws<WeightFormatException>(() => weight.Bytes(0, 0)).Message);
+    }
+
+    [Fact]
     public void ThrowsOnceDisposed()
     {
         GgufSource source = Open(Matrix("a.weight", GgufTensorType.Q4_0, ImportChecks.RandomBlocks(GgufTensorType.Q4_0, Rows * Columns, 1)));
@@ -266,7 +311,7 @@ public class GgufSourceTests
         int columns = ours.GetLength(1);
         for (int i = 0; i < expected.Length; i++)
         {
-            // A step of F16 is at most 2⁻¹¹ of the scale and of the offset, and what is added up is eight of the one and one of the other.
+            // Half a step of F16 is at most 2⁻¹¹ of scale and offset; what is added up is eight of the one and one of the other.
             double bound = exact ? 0 : 0.01 * (Math.Abs(expected[i]) + 1);
             Assert.True(Math.Abs(expected[i] - ours[i / columns, i % columns]) <= bound, $"{type}: weight {i} is {ours[i / columns, i % columns]:R}, but {expected[i]:R} is expected.");
         }
