@@ -33,6 +33,7 @@ internal sealed class AffineSearch(int columns) : IGroupMethod
     private static readonly double[] s_cuts = [0.1, 0.2, 0.35];
 
     private readonly SymmetricSearch _symmetric = new(columns);
+    private readonly MinMax _minMax = new();
     private readonly CodeSums _sums = new(columns);
     private readonly float[] _trial = new float[columns];
     private readonly float[] _rest = new float[columns];
@@ -46,6 +47,7 @@ internal sealed class AffineSearch(int columns) : IGroupMethod
         }
 
         best.Error = GroupCodes.SquaredError(w, u, codes, best.Fit);
+        Keep(w, u, codes, _minMax.Choose(w, u, _trial.AsSpan(0, w.Length)), ref best);
         (float min, float max) = Range(w, u);
         float centre = (float)(((double)min + max) / 2);
         double range = (double)max - min;
@@ -62,7 +64,7 @@ internal sealed class AffineSearch(int columns) : IGroupMethod
         if (range > 0)
         {
             _sums.Load(w, u, centre);
-            Line line = FindLine(range, new Line((double)best.Fit.Scale, -centre));
+            Line line = FindLine(range, new Line((double)best.Fit.Scale, (double)best.Fit.Offset - centre));
             Settle(w, u, codes, line with { Offset = line.Offset + centre }, ref best);
         }
 
@@ -85,13 +87,13 @@ internal sealed class AffineSearch(int columns) : IGroupMethod
     }
 
     /// <summary>The best line of all starts, relative to the centre of the range.</summary>
-    private Line FindLine(double range, Line symmetric)
+    private Line FindLine(double range, Line first)
     {
         (double u, double uw, double uww) = _sums.Moments();
         double deviation = Math.Sqrt(Math.Max(0, uww - uw * uw / u) / u);
-        Line best = symmetric;
+        Line best = first;
         double bestGain = -1;
-        Start(symmetric);
+        Start(first);
         double narrowest = Math.Max(SmallestPart, Math.Min(NarrowestPart, SmallestStep * deviation * Steps / range));
         for (double part = WidestPart; part >= narrowest; part *= PartRatio)
         {

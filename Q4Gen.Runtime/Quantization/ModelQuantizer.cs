@@ -8,7 +8,6 @@ namespace Q4Gen.Quantization;
 internal static class ModelQuantizer
 {
     private const string WeightSuffix = ".weight";
-    private const string OffsetsSuffix = "offsets_4bit";
 
     public static TensorDictionary Quantize(
         IWeightSource source, QuantizationOptions options, Func<string, bool> isLinear, CancellationToken ct)
@@ -84,12 +83,12 @@ internal static class ModelQuantizer
                 Add(LayerTensors.Join(prefix, LayerTensors.ScalesSuffix), matrix.Scales4Bit);
                 if (matrix.Offsets4Bit is { } offsets)
                 {
-                    Add(LayerTensors.Join(prefix, OffsetsSuffix), offsets);
+                    Add(LayerTensors.Join(prefix, LayerTensors.OffsetsSuffix), offsets);
                 }
-                else if (source.TryGet(LayerTensors.Join(prefix, OffsetsSuffix), out _))
+                else if (source.TryGet(LayerTensors.Join(prefix, LayerTensors.OffsetsSuffix), out _))
                 {
                     // They would be taken for this matrix's.
-                    throw Taken(LayerTensors.Join(prefix, OffsetsSuffix));
+                    throw Taken(LayerTensors.Join(prefix, LayerTensors.OffsetsSuffix));
                 }
             }
             else if (source.TryGet(name, out WeightTensor? tensor))

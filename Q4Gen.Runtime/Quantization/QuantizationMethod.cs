@@ -15,7 +15,7 @@ public enum QuantizationMethod
     /// is largest, which is what the least-squares scale <c>Σ uwq / Σ uq²</c> takes off the error, over many candidate
     /// scales and then by steps of single codes, as ggml's <c>make_qx_quants</c> does. Affine: nearest codes and the
     /// least-squares line through them in turn, from many starts. Never a larger error in any group than
-    /// <see cref="SignedMax"/>, and affine never a larger one than symmetric.
+    /// <see cref="SignedMax"/> has, and with an offset never a larger one than without.
     /// </summary>
     Search,
 }

@@ -15,6 +15,7 @@ public sealed class QuantizerSearchTests
         {
             double[] signedMax = GroupErrors(Quantize(shape, w, QuantizationMethod.SignedMax), w, u);
             double[] symmetric = GroupErrors(Quantize(shape, w, QuantizationMethod.Search, false, u), w, u);
+            double[] minMax = GroupErrors(Quantize(shape, w, QuantizationMethod.SignedMax, true, u), w, u);
             double[] affine = GroupErrors(Quantize(shape, w, QuantizationMethod.Search, true, u), w, u);
             for (int group = 0; group < signedMax.Length; group++)
             {
@@ -22,6 +23,8 @@ public sealed class QuantizerSearchTests
                     $"{shape}, {kind}: group {group} has {symmetric[group]:R} with the search, {signedMax[group]:R} without.");
                 Assert.True(affine[group] <= symmetric[group] * Rounding,
                     $"{shape}, {kind}: group {group} has {affine[group]:R} with an offset, {symmetric[group]:R} without.");
+                Assert.True(affine[group] <= minMax[group] * Rounding,
+                    $"{shape}, {kind}: group {group} has {affine[group]:R} with offset and search, {minMax[group]:R} with the offset alone.");
             }
         }
     }
