@@ -6,9 +6,6 @@ namespace Q4Gen.Import.Conversion;
 /// <summary>Gathers what an importer hands out.</summary>
 internal sealed class ImportedTensors(string description)
 {
-    /// <summary>The tensor of an affine layer's offsets: <c>y[o] += Σ_g offset[o, g] · Σ_{k∈g} x[k]</c>.</summary>
-    public const string OffsetsSuffix = "offsets_4bit";
-
     // As many as a layer takes when it is loaded.
     private const int MaxFeatures = 1 << 25;
 
@@ -52,7 +49,7 @@ internal sealed class ImportedTensors(string description)
         Add(LayerTensors.ScalesSuffix, TensorType.F16, [shape.Out, shape.Groups], static part => part.Scales, scaleBytes);
         if (layer.IsAffine)
         {
-            Add(OffsetsSuffix, TensorType.F16, [shape.Out, shape.Groups], static part => part.Offsets!, scaleBytes);
+            Add(LayerTensors.OffsetsSuffix, TensorType.F16, [shape.Out, shape.Groups], static part => part.Offsets!, scaleBytes);
         }
 
         _layers.Add(layer);

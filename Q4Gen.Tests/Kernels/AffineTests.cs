@@ -196,9 +196,9 @@ public class AffineTests
         Assert.Contains("Affine = true, Bias = true", (error.InnerException ?? error).Message, StringComparison.Ordinal);
 
         withOffsets["p.offsets_4bit"] = WeightTensor.FromHalf(new Half[37], 37, 1);
-        Assert.Contains("F16 [37, 3] is expected", Assert.Throws<WeightFormatException>(() => Linear4Bit.LoadDirect(withOffsets, "p")).Message, StringComparison.Ordinal);
+        Assert.Contains("F16 [37, 3] is expected", Assert.Throws<WeightFormatException>(() => AffineLayer.LoadDirect(withOffsets, "p")).Message, StringComparison.Ordinal);
         withOffsets["p.offsets_4bit"] = WeightTensor.FromHalf([.. Enumerable.Repeat(Half.NaN, 111)], 37, 3);
-        Assert.Contains("NaN at row 0, group 0, but offsets are finite", Assert.Throws<WeightFormatException>(() => Linear4Bit.LoadDirect(withOffsets, "p")).Message, StringComparison.Ordinal);
+        Assert.Contains("NaN at row 0, group 0, but offsets are finite", Assert.Throws<WeightFormatException>(() => AffineLayer.LoadDirect(withOffsets, "p")).Message, StringComparison.Ordinal);
         Assert.Contains("111 offsets", Assert.Throws<ArgumentException>(() =>
             Linear4Bit.CreateAffine(72, 37, 32, data.Weight, data.Scales, [])).Message, StringComparison.Ordinal);
         Assert.Contains("give 111 values", Assert.Throws<ArgumentException>(() => new AffineLayer(data.Weight, data.Scales, [], data.Bias)).Message, StringComparison.Ordinal);
