@@ -1,0 +1,9 @@
+namespace Q4Gen.Import;
+
+/// <summary>A linear layer of a model file, in 4 bits or still to be quantised.</summary>
+/// <param name="Name">The prefix of its tensors, without a final dot.</param>
+/// <param name="Shape">In, Out and Group; of floats the group that they would be quantised in.</param>
+/// <param name="HasBias">Whether the file has <c>{name}.bias</c>.</param>
+/// <param name="IsAffine">Whether each group has an offset beside its scale.</param>
+/// <param name="Format">What the file holds, such as <c>F16</c>, <c>Q4_K</c>, <c>GPTQ</c> or <c>4-bit</c>.</param>
+public sealed record LinearLayer(string Name, Linear4BitShape Shape, bool HasBias, bool IsAffine, string Format);

@@ -1,0 +1,61 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Q4Gen.Tool.Console;
+
+namespace Q4Gen.Tool;
+
+/// <summary>The command line: commands, and what each failure ends with.</summary>
+internal static class Q4GenTool
+{
+    // Long enough to remove a temporary file.
+    private static readonly TimeSpan s_timeToStop = TimeSpan.FromSeconds(30);
+
+    /// <summary>Runs one command and returns its exit code; throws nothing that is not a fault of the tool's own.</summary>
+    public static async Task<int> RunAsync(string[] args, ToolConsole console)
+    {
+        ParseResult result = CreateRoot(console).Parse(args);
+        foreach (ParseError error in result.Errors)
+        {
+            console.Error.WriteLine($"q4gen: {error.Message}");
+        }
+
+        if (result.Errors.Count != 0)
+        {
+            console.Error.WriteLine($"Try '{CommandLine(result.CommandResult.Command)} --help'.");
+            return ExitCode.Usage;
+        }
+
+        try
+        {
+            return await result.InvokeAsync(new InvocationConfiguration
+            {
+                Output = console.Output,
+                Error = console.Error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = s_timeToStop,
+            });
+        }
+        catch (Exception e) when (CodeOf(e) is { } code)
+        {
+            console.Error.WriteLine(e is OperationCanceledException ? "q4gen: interrupted; no output was left behind." : $"q4gen: {e.Message}");
+            return code;
+        }
+    }
+
+    private static RootCommand CreateRoot(ToolConsole console) =>
+        new("Shows, converts, quantises, checks and times 4-bit models, and writes the annotated classes for them.")
+        {
+            // Commands.
+        };
+
+    private static int? CodeOf(Exception e) => e switch
+    {
+        OperationCanceledException => ExitCode.Interrupted,
+        UsageException => ExitCode.Usage,
+        WeightFormatException or OutOfMemoryException => ExitCode.BadFile,
+        IOException or UnauthorizedAccessException => ExitCode.InputOutput,
+        _ => null,
+    };
+
+    private static string CommandLine(Command command) => command is RootCommand ? "q4gen" : $"q4gen {command.Name}";
+}
