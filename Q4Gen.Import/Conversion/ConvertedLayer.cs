@@ -5,5 +5,5 @@ internal sealed record ConvertedLayer(WeightTensor Weight, WeightTensor Scales, 
 {
     /// <summary>What the quantiser made.</summary>
     public static ConvertedLayer From(QuantizedMatrix matrix) =>
-        new(matrix.Weight4Bit, matrix.Scales4Bit, null, new ImportError(matrix.RelativeRmsError, matrix.MaxAbsoluteError));
+        new(matrix.Weight4Bit, matrix.Scales4Bit, matrix.Offsets4Bit, new ImportError(matrix.RelativeRmsError, matrix.MaxAbsoluteError));
 }

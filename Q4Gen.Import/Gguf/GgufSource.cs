@@ -31,7 +31,7 @@ public sealed class GgufSource : ImportSource
     /// <summary>Maps a file and checks all of its header; nothing is converted yet.</summary>
     /// <param name="path">The file.</param>
     /// <param name="options">What to make of its tensors; the defaults where null.</param>
-    /// <exception cref="ArgumentException"><paramref name="path"/> is null or empty, or the options' group is not positive.</exception>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is null or empty, or the options' group is negative.</exception>
     /// <exception cref="IOException">The file is not there or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     /// <exception cref="WeightFormatException">It is no well-formed GGUF file, or has something that is not taken.</exception>
@@ -41,7 +41,7 @@ public sealed class GgufSource : ImportSource
     /// <param name="data">The whole file.</param>
     /// <param name="description">What error messages call it.</param>
     /// <param name="options">What to make of its tensors; the defaults where null.</param>
-    /// <exception cref="ArgumentException">The options' group is not positive.</exception>
+    /// <exception cref="ArgumentException">The options' group is negative.</exception>
     /// <exception cref="WeightFormatException">It is no well-formed GGUF file, or has something that is not taken.</exception>
     public static GgufSource FromMemory(ReadOnlyMemory<byte> data, string description, GgufImportOptions? options = null) =>
         Over(GgufFile.FromMemory(data, description), options);
@@ -51,7 +51,7 @@ public sealed class GgufSource : ImportSource
         try
         {
             options ??= new GgufImportOptions();
-            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Group);
+            options.Quantization.Validate();
             return new GgufSource(file, options);
         }
         catch
@@ -65,16 +65,15 @@ public sealed class GgufSource : ImportSource
     {
         var tensors = new ImportedTensors(file.Description);
         HuggingFaceNames? names = options.HuggingFaceNames ? new HuggingFaceNames(file) : null;
-        Func<string, bool> isLinear = options.IsLinear ?? IsNoEmbedding;
         foreach (GgufTensor tensor in file.Tensors)
         {
             string name = names is null ? tensor.Name : HuggingFaceNames.Map(tensor.Name);
             TensorType? plain = GgufTypes.Plain(tensor.Type);
             WeightTensor data = plain is { } type ? file.View(tensor, type) : file.Blocks(tensor);
             data = names?.Reorder(tensor, data) ?? data;
-            if ((plain is null || options.QuantizeFloats) && IsMatrix(tensor, name) && isLinear(name[..^WeightEnd.Length]))
+            if ((plain is null || options.QuantizeFloats) && IsMatrix(tensor, name) && IsLinear(name[..^WeightEnd.Length], plain is not null, options))
             {
-                AddLayer(tensors, file, tensor, name, data, options.Group);
+                AddLayer(tensors, file, tensor, name, data, options);
             }
             else
             {
@@ -86,15 +85,18 @@ public sealed class GgufSource : ImportSource
     }
 
     private static void AddLayer(
-        ImportedTensors tensors, GgufFile file, GgufTensor tensor, string name, WeightTensor data, int group)
+        ImportedTensors tensors, GgufFile file, GgufTensor tensor, string name, WeightTensor data, GgufImportOptions options)
     {
         bool keeps = GgufLayers.KeepsNibbles(tensor.Type);
-        var shape = new Linear4BitShape((int)tensor.Shape[1], (int)tensor.Shape[0], keeps ? GgufLayers.Group : group);
+        int inFeatures = (int)tensor.Shape[1];
+        QuantizationOptions quantization = options.Quantization;
+        int group = keeps ? GgufLayers.Group : quantization.Group == QuantizationOptions.WholeRow ? inFeatures : quantization.Group;
+        var shape = new Linear4BitShape(inFeatures, (int)tensor.Shape[0], group);
         var layer = new ImportedLayer(
             name[..^WeightEnd.Length],
             tensor.Type.ToString(),
             shape,
-            isAffine: tensor.Type is GgufTensorType.Q4_1 or GgufTensorType.Q4_K,
+            isAffine: keeps ? tensor.Type != GgufTensorType.Q4_0 : quantization.Affine,
             alwaysLossless: tensor.Type == GgufTensorType.Q4_0);
         string what = $"{file.Description}: tensor {GgufCursor.Quote(tensor.Name)}";
         if (keeps)
@@ -104,8 +106,12 @@ public sealed class GgufSource : ImportSource
         else
         {
             WeightTensor floats = GgufTypes.Plain(tensor.Type) is null ? Decode(tensor, data) : data;
-            tensors.AddLayer(
-                layer, [data], () => ConvertedLayer.From(Linear4BitQuantizer.Quantize(floats, group, what)));
+            tensors.AddLayer(layer, [data], () =>
+            {
+                QuantizedMatrix matrix = Linear4BitQuantizer.Prepare(floats, quantization, group, layer.Name, what).Run(null, options.Cancellation);
+                quantization.OnMatrix?.Invoke(layer.Name, matrix);
+                return ConvertedLayer.From(matrix);
+            });
         }
     }
 
@@ -122,8 +128,9 @@ public sealed class GgufSource : ImportSource
         && tensor.Shape is [> 0 and <= int.MaxValue, > 0 and <= int.MaxValue]
         && tensor.Shape[1] % 2 == 0;
 
-    private static bool IsNoEmbedding(string name) =>
-        !name.Contains("embd", StringComparison.Ordinal) && !name.Contains("embed_tokens", StringComparison.Ordinal);
+    /// <summary>Where nobody says otherwise, what the file has quantised stays so, and of floats what is usually quantised becomes so.</summary>
+    private static bool IsLinear(string name, bool isPlain, GgufImportOptions options) =>
+        options.IsLinear?.Invoke(name) is { } isLinear ? isLinear : isPlain ? LinearNames.IsUsuallyQuantized(name) : !LinearNames.IsEmbedding(name);
 
     private static Dictionary<string, string> Facts(GgufFile file)
     {

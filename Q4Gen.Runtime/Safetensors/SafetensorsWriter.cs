@@ -37,15 +37,30 @@ public static class SafetensorsWriter
     /// <param name="path">The file, replaced where it exists.</param>
     /// <param name="source">Where the tensors are; may be the very file that is replaced.</param>
     /// <inheritdoc cref="Write(string, IEnumerable{KeyValuePair{string, WeightTensor}}, IReadOnlyDictionary{string, string})"/>
-    public static void Write(string path, IWeightSource source)
+    public static void Write(string path, IWeightSource source) => Write(path, source, progress: null, CancellationToken.None);
+
+    /// <summary>As <see cref="Write(string, IWeightSource)"/>, for a source that takes its time.</summary>
+    /// <param name="path">The file, replaced where it exists.</param>
+    /// <param name="source">Where the tensors are; may be the very file that is replaced.</param>
+    /// <param name="progress">Told the written share of the bytes, 0 to 1, in rising order; nobody where null.</param>
+    /// <param name="ct">Stops between pieces of a tensor; nothing is left behind.</param>
+    /// <inheritdoc cref="Write(string, IEnumerable{KeyValuePair{string, WeightTensor}}, IReadOnlyDictionary{string, string})"/>
+    /// <exception cref="OperationCanceledException">The writing was cancelled.</exception>
+    public static void Write(string path, IWeightSource source, IProgress<double>? progress, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(source);
-        Write(path, source.Names.Select(name => KeyValuePair.Create(name, Get(name))), source.Metadata);
+        Write(path, source.Names.Select(name => KeyValuePair.Create(name, Get(name))), source.Metadata, progress, ct);
 
         WeightTensor Get(string name) => source.TryGet(name, out WeightTensor? tensor)
             ? tensor
             : throw new ArgumentException($"{source.Description} lists a tensor {SafetensorsText.Quote(name)} but does not have it.", nameof(source));
     }
+
+    /// <summary>Writes tensors without facts about the file.</summary>
+    /// <param name="path">The file, replaced where it exists.</param>
+    /// <param name="tensors">Tensors by name; may come from the very file that is replaced.</param>
+    /// <inheritdoc cref="Write(string, IEnumerable{KeyValuePair{string, WeightTensor}}, IReadOnlyDictionary{string, string})"/>
+    public static void Write(string path, IEnumerable<KeyValuePair<string, WeightTensor>> tensors) => Write(path, tensors, metadata: null);
 
     /// <summary>
     /// Writes tensors in the order of their names. The data goes to a temporary file in the same folder, then to the
@@ -60,7 +75,15 @@ public static class SafetensorsWriter
     public static void Write(
         string path,
         IEnumerable<KeyValuePair<string, WeightTensor>> tensors,
-        IReadOnlyDictionary<string, string>? metadata = null)
+        IReadOnlyDictionary<string, string>? metadata) =>
+        Write(path, tensors, metadata, progress: null, CancellationToken.None);
+
+    private static void Write(
+        string path,
+        IEnumerable<KeyValuePair<string, WeightTensor>> tensors,
+        IReadOnlyDictionary<string, string>? metadata,
+        IProgress<double>? progress,
+        CancellationToken ct)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(tensors);
@@ -73,7 +96,7 @@ public static class SafetensorsWriter
         {
             using (file)
             {
-                WriteAll(file, header, sorted.Values);
+                WriteAll(file, header, sorted.Values, progress, ct);
                 file.Flush(flushToDisk: true);
             }
 
@@ -190,14 +213,20 @@ public static class SafetensorsWriter
         json.WriteEndArray();
     }
 
-    private static void WriteAll(FileStream file, byte[] header, IEnumerable<WeightTensor> tensors)
+    private static void WriteAll(
+        FileStream file, byte[] header, IReadOnlyCollection<WeightTensor> tensors, IProgress<double>? progress, CancellationToken ct)
     {
         file.Write(header);
+        long total = tensors.Sum(static tensor => tensor.ByteLength), done = 0;
         foreach (WeightTensor tensor in tensors)
         {
             for (long offset = 0; offset < tensor.ByteLength; offset += ChunkBytes)
             {
-                file.Write(tensor.Bytes(offset, (int)Math.Min(ChunkBytes, tensor.ByteLength - offset)));
+                ct.ThrowIfCancellationRequested();
+                int length = (int)Math.Min(ChunkBytes, tensor.ByteLength - offset);
+                file.Write(tensor.Bytes(offset, length));
+                done += length;
+                progress?.Report((double)done / total);
             }
         }
     }

@@ -134,7 +134,7 @@ public class GgufSourceTests
             ? ImportChecks.Floats(type, SafetensorsTestFiles.Randoms(Rows * Columns, 5))
             : ImportChecks.RandomBlocks(type, Rows * Columns, 5);
         byte[] file = Matrix("a.weight", type, data).Build();
-        using GgufSource source = GgufSource.FromMemory(file, "made", new GgufImportOptions { Group = 64, QuantizeFloats = true });
+        using GgufSource source = GgufSource.FromMemory(file, "made", new GgufImportOptions { Quantization = new QuantizationOptions { Group = 64 }, QuantizeFloats = true });
         double[] expected = GgufDecoder.DecodeAll(type, data, Rows * Columns);
         QuantizedMatrix quantized = Linear4BitQuantizer.Quantize(
             WeightTensor.FromSingle(expected.Select(w => (float)w).ToArray(), Rows, Columns), 64, ct: TestContext.Current.CancellationToken);
@@ -297,7 +297,7 @@ public class GgufSourceTests
         using GgufSource source = GgufSource.FromMemory(file, "made", new GgufImportOptions { IsLinear = name => name == "token_embd" });
         Assert.Equal("token_embd", Assert.Single(source.Layers).Name);
         Assert.Equal(TensorType.F32, source.Get("a.weight").Type);
-        Assert.Throws<ArgumentOutOfRangeException>(() => GgufSource.FromMemory(file, "made", new GgufImportOptions { Group = 0 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => GgufSource.FromMemory(file, "made", new GgufImportOptions { Quantization = new QuantizationOptions { Group = -1 } }));
     }
 
     private static GgufBuilder Matrix(string name, GgufTensorType type, byte[] data) =>
