@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Q4Gen.Tool.Commands;
 using Q4Gen.Tool.Console;
 
 namespace Q4Gen.Tool;
@@ -45,7 +46,11 @@ internal static class Q4GenTool
     private static RootCommand CreateRoot(ToolConsole console) =>
         new("Shows, converts, quantises, checks and times 4-bit models, and writes the annotated classes for them.")
         {
-            // Commands.
+            InspectCommand.Create(console),
+            ConvertCommand.Create(console),
+            QuantizeCommand.Create(console),
+            VerifyCommand.Create(console),
+            CompletionCommand.Create(console),
         };
 
     private static int? CodeOf(Exception e) => e switch

@@ -69,6 +69,17 @@ public sealed class ModelFile : IDisposable
         };
     }
 
+    /// <summary>What a file is, by its first bytes; all kinds of safetensors are <see cref="ModelFormat.Safetensors"/>.</summary>
+    /// <param name="path">A file, an index of shards, or the folder of a model.</param>
+    /// <exception cref="IOException">The file is not there or cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    /// <exception cref="WeightFormatException">It is nothing that is known.</exception>
+    public static ModelFormat DetectContainer(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return FormatDetection.OfFile(path);
+    }
+
     /// <summary>Releases the files; their tensors throw from now on.</summary>
     public void Dispose()
     {
@@ -175,7 +186,7 @@ public sealed class ModelFile : IDisposable
             {
                 int group = options.Quantization?.Group ?? UsualGroup;
                 var shape = new Linear4BitShape(matrix.In, matrix.Out, group == QuantizationOptions.WholeRow ? matrix.In : group);
-                layers.Add(new LinearLayer(matrixName, shape, HasBias(matrixName), options.Quantization?.Affine ?? false, matrix.Tensor.Type.ToString()));
+                layers.Add(new LinearLayer(matrixName, shape, HasBias(matrixName), options.Quantization?.Affine ?? false, matrix.Tensor.Type.ToString(), IsQuantized: false));
             }
         }
 
