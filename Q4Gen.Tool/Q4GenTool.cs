@@ -50,6 +50,8 @@ internal static class Q4GenTool
             ConvertCommand.Create(console),
             QuantizeCommand.Create(console),
             VerifyCommand.Create(console),
+            ScaffoldCommand.Create(console),
+            BenchCommand.Create(console),
             CompletionCommand.Create(console),
         };
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Q4Gen.Import;
+using Q4Gen.Tool.Commands;
 
 namespace Q4Gen.Tool.Scaffold;
 
@@ -21,17 +22,7 @@ internal static class ModelScaffold
     {
         string space = Identifiers.CheckNamespace(options.Namespace);
         string model = Identifiers.CheckClass(options.ClassName);
-        if (layers.Count == 0)
-        {
-            throw new WeightFormatException(
-                $"{options.FileName}: there are no linear layers in it, so there is nothing to write a class for; 'q4gen inspect' shows what it holds.");
-        }
-
-        foreach (LinearLayer layer in layers)
-        {
-            Check(layer, options.FileName);
-        }
-
+        LayerShapes.Check(layers, options.FileName);
         var names = new List<string>(options.TensorNames);
         names.AddRange(layers.Select(static layer => $"{layer.Name}.weight_4bit"));
         NameNode root = NameNode.Parse(layers, options.FileName);
@@ -46,21 +37,5 @@ internal static class ModelScaffold
         }
 
         return text.ToString();
-    }
-
-    private static void Check(LinearLayer layer, string file)
-    {
-        Linear4BitShape shape = layer.Shape;
-        if (shape.In <= 0 || shape.Out <= 0 || shape.Group <= 0 || shape.In % 2 != 0)
-        {
-            throw new WeightFormatException(
-                $"{file}: layer '{layer.Name}' is {shape}, but input features must be positive and even, output features and group positive; no 4-bit layer can have this shape.");
-        }
-
-        if (Math.Max(shape.PackedWeightBytes, shape.PackedScaleBytes) > int.MaxValue)
-        {
-            throw new WeightFormatException(
-                $"{file}: layer '{layer.Name}' is {shape} and takes {Math.Max(shape.PackedWeightBytes, shape.PackedScaleBytes)} bytes, but a layer can have {int.MaxValue}; split it into layers of fewer output features.");
-        }
     }
 }
