@@ -149,8 +149,8 @@ public class ScaffoldTests
     [Fact]
     public void AnyTreeOfNamesCompilesAndLoads()
     {
-        Gen<string> part = Gen.OneOf(
-            Gen.OneOfConst("layers", "h", "mlp", "self_attn", "q_proj", "experts", "Model", "model", "a", "A", "a_b", "load", "0", "1"),
+        Gen<string> part = Gen.OneOf<string>(
+            Gen.OneOf("layers", "h", "mlp", "self_attn", "q_proj", "experts", "Model", "model", "a", "A", "a_b", "load", "0", "1"),
             Gen.Int[0, 3].Select(static number => FormattableString.Invariant($"{number}")),
             Gen.String[1, 4]);
         Gen<LinearLayer> layer =
