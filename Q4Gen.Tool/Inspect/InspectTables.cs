@@ -31,8 +31,8 @@ internal static class InspectTables
     {
         foreach ((string key, string value) in facts.OrderBy(fact => fact.Key, StringComparer.Ordinal))
         {
-            string line = value.ReplaceLineEndings(" ");
-            console.WriteLine($"  {key} = {(line.Length > LongestFact ? line[..LongestFact] + "…" : line)}");
+            string line = Tables.Printable(value.ReplaceLineEndings(" "));
+            console.WriteLine($"  {Tables.Printable(key)} = {(line.Length > LongestFact ? line[..LongestFact] + "…" : line)}");
         }
     }
 

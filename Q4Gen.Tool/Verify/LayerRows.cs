@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Q4Gen.Import;
 using Q4Gen.Import.Floats;
 using Q4Gen.Loading;
+using Q4Gen.Safetensors;
 
 namespace Q4Gen.Tool.Verify;
 
@@ -36,7 +37,7 @@ internal sealed class LayerRows
 
         WeightTensor Get(string suffix) => model.Source.TryGet(LayerTensors.Join(layer.Name, suffix), out WeightTensor? tensor)
             ? tensor
-            : throw new WeightFormatException($"{model.Path}: has no tensor '{LayerTensors.Join(layer.Name, suffix)}'.");
+            : throw new WeightFormatException($"{model.Path}: has no tensor {SafetensorsText.Quote(LayerTensors.Join(layer.Name, suffix))}.");
 
         Half[] Halves(string suffix)
         {
