@@ -53,6 +53,8 @@ internal static partial class Q4GenTool
             ConvertCommand.Create(console),
             QuantizeCommand.Create(console),
             VerifyCommand.Create(console),
+            ScaffoldCommand.Create(console),
+            BenchCommand.Create(console),
             CompletionCommand.Create(console),
         };
 

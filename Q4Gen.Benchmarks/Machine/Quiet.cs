@@ -17,17 +17,28 @@ internal static class Quiet
     /// <exception cref="TimeoutException">Some thread does not stop.</exception>
     public static void Await()
     {
+        if (!TryAwait(s_limit))
+        {
+            throw new TimeoutException(
+                $"{RunningThreads() - 1} other threads of this process still run after {s_limit.TotalSeconds} s, so no engine can be timed alone.");
+        }
+    }
+
+    /// <summary>Waits until no other thread of this process runs or is ready to; false where some still does after a while.</summary>
+    public static bool TryAwait(TimeSpan limit)
+    {
         long start = Stopwatch.GetTimestamp();
         while (RunningThreads() > 1)
         {
-            if (Stopwatch.GetElapsedTime(start) > s_limit)
+            if (Stopwatch.GetElapsedTime(start) > limit)
             {
-                throw new TimeoutException(
-                    $"{RunningThreads() - 1} other threads of this process still run after {s_limit.TotalSeconds} s, so no engine can be timed alone.");
+                return false;
             }
 
             Thread.Sleep(1);
         }
+
+        return true;
     }
 
     /// <summary>Threads of this process that run or are ready to, the caller included.</summary>
