@@ -130,7 +130,7 @@ public partial class Linear4Bit : IDisposable
         return offsets4Bit.IsEmpty
             ? throw new ArgumentException(
                 $"Affine weights of {shape} take {shape.ScaleCount} offsets, but there are none; for weights without, call the constructor.", nameof(offsets4Bit))
-            : new Linear4Bit(family, PanelPacker.Pack(shape, weight4Bit, scales4Bit, offsets4Bit, bias));
+            : new Linear4Bit(family, PanelPacker.Pack(shape, weight4Bit, scales4Bit, bias, offsets4Bit));
     }
 
     /// <summary>Loads the layer named <paramref name="prefix"/>: <c>{prefix}.weight_4bit</c>, <c>.scales_4bit</c> and, where they are there, <c>.offsets_4bit</c> and <c>.bias</c>.</summary>

@@ -25,6 +25,7 @@ internal static class LayerClassEmitter
         string identifier = Parsing.SymbolExtensions.ToIdentifier(name);
         string layerShape = SourceWriter.Text($"new global::Q4Gen.Linear4BitShape({shape.In}, {shape.Out}, {shape.Group})");
         string hasBias = spec.HasBias ? "true" : "false";
+        string isAffine = spec.IsAffine ? "true" : "false";
 
         writer.Line($"/// <summary>Packs a layer from memory: {Describe(shape, spec.HasBias, spec.IsAffine)}.</summary>");
         writer.Line("/// <param name=\"weight4Bit\">Packed weights <c>[out, in/2]</c>: byte i of a row holds column 2i in its low nibble, 2i+1 in its high one.</param>");
@@ -57,7 +58,7 @@ internal static class LayerClassEmitter
             }
 
             string bias = spec.HasBias ? "bias" : "default";
-            writer.Line($": this(global::Q4Gen.Loading.GeneratedLayer.Pack({layerShape}, hasBias: {hasBias}, weight4Bit, scales4Bit, {(spec.IsAffine ? "offsets4Bit, " : "")}{bias}))");
+            writer.Line($": this(global::Q4Gen.Loading.GeneratedLayer.Pack({layerShape}, hasBias: {hasBias}, isAffine: {isAffine}, weight4Bit, scales4Bit, {(spec.IsAffine ? "offsets4Bit" : "default")}, {bias}))");
         }
 
         writer.Line("{");
@@ -82,7 +83,7 @@ internal static class LayerClassEmitter
         writer.Line($"public static {identifier} Load(global::Q4Gen.IWeightSource weights, string prefix) =>");
         using (writer.Indent())
         {
-            writer.Line($"new(global::Q4Gen.Loading.GeneratedLayer.Load(weights, prefix, {layerShape}, hasBias: {hasBias}{(spec.IsAffine ? ", isAffine: true" : "")}));");
+            writer.Line($"new(global::Q4Gen.Loading.GeneratedLayer.Load(weights, prefix, {layerShape}, hasBias: {hasBias}, isAffine: {isAffine}));");
         }
 
         writer.Line();

@@ -12,22 +12,20 @@ namespace Q4Gen.Packing;
 /// </summary>
 internal static unsafe class PanelPacker
 {
-    /// <summary>Packs a whole layer whose weights are not affine.</summary>
-    /// <inheritdoc cref="Pack(Linear4BitShape, ReadOnlySpan{byte}, ReadOnlySpan{Half}, ReadOnlySpan{Half}, ReadOnlySpan{float})"/>
-    public static PackedWeights Pack(
-        Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit, ReadOnlySpan<float> bias) =>
-        Pack(shape, weight4Bit, scales4Bit, default, bias);
-
     /// <summary>Packs a whole layer.</summary>
     /// <param name="shape">The layer's shape.</param>
     /// <param name="weight4Bit"><c>[out, in/2]</c>.</param>
     /// <param name="scales4Bit"><c>[out, groups]</c>; finite.</param>
-    /// <param name="offsets4Bit"><c>[out, groups]</c>, finite; empty for weights without.</param>
     /// <param name="bias"><c>[out]</c>, finite; empty for none.</param>
+    /// <param name="offsets4Bit"><c>[out, groups]</c>, finite; empty for weights without.</param>
     /// <exception cref="ArgumentOutOfRangeException">No layer has this shape.</exception>
     /// <exception cref="ArgumentException">A span has the wrong length, or a scale, offset or bias is not finite.</exception>
     public static PackedWeights Pack(
-        Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit, ReadOnlySpan<Half> offsets4Bit, ReadOnlySpan<float> bias)
+        Linear4BitShape shape,
+        ReadOnlySpan<byte> weight4Bit,
+        ReadOnlySpan<Half> scales4Bit,
+        ReadOnlySpan<float> bias = default,
+        ReadOnlySpan<Half> offsets4Bit = default)
     {
         shape.Validate();
         CheckLength(weight4Bit.Length, shape.WeightBytes, "bytes", $"[out = {shape.Out}, in/2 = {shape.In / 2}]", nameof(weight4Bit));
@@ -67,10 +65,10 @@ internal static unsafe class PanelPacker
 
         var target = new PackedWeights(shape, hasBias: !bias.IsEmpty, isAffine: !offsets4Bit.IsEmpty);
         PackRows(target, 0, weight4Bit);
-        PackScales(target, 0, scales4Bit);
+        PackGroups(target, 0, scales4Bit, areOffsets: false);
         if (target.IsAffine)
         {
-            PackOffsets(target, 0, offsets4Bit);
+            PackGroups(target, 0, offsets4Bit, areOffsets: true);
         }
 
         SetBias(target, bias);
@@ -96,23 +94,31 @@ internal static unsafe class PanelPacker
         }
     }
 
-    /// <summary>Packs some rows of scales. Whether they are finite is the caller's to check: see <see cref="IndexOfNonFinite(ReadOnlySpan{Half})"/>.</summary>
+    /// <summary>
+    /// Packs some rows of scales, or of the offsets beside them. Whether they are finite is the caller's to check: see
+    /// <see cref="IndexOfNonFinite(ReadOnlySpan{Half})"/>.
+    /// </summary>
     /// <param name="target">Weights that nobody computes with yet.</param>
     /// <param name="firstRow">The first row: a multiple of 16.</param>
-    /// <param name="scaleRows"><c>[rows, groups]</c>; the number of rows is a multiple of 16 or reaches to the last row.</param>
+    /// <param name="groupRows"><c>[rows, groups]</c>; the number of rows is a multiple of 16 or reaches to the last row.</param>
+    /// <param name="areOffsets">Whether these are the offsets of affine weights.</param>
     /// <exception cref="ArgumentException">These are not such rows.</exception>
-    public static void PackScales(PackedWeights target, int firstRow, ReadOnlySpan<Half> scaleRows)
+    public static void PackGroups(PackedWeights target, int firstRow, ReadOnlySpan<Half> groupRows, bool areOffsets)
     {
-        int rows = CountRows(target.Shape, firstRow, scaleRows.Length, target.Shape.Groups, nameof(scaleRows));
-        PackGroups(target.Scales(firstRow / PanelLayout.PanelRows), target.Shape.Groups, rows, scaleRows);
-    }
-
-    /// <summary>As <see cref="PackScales"/>, the offsets of affine weights.</summary>
-    /// <inheritdoc cref="PackScales"/>
-    public static void PackOffsets(PackedWeights target, int firstRow, ReadOnlySpan<Half> scaleRows)
-    {
-        int rows = CountRows(target.Shape, firstRow, scaleRows.Length, target.Shape.Groups, nameof(scaleRows));
-        PackGroups(target.Offsets(firstRow / PanelLayout.PanelRows), target.Shape.Groups, rows, scaleRows);
+        int groups = target.Shape.Groups;
+        int rows = CountRows(target.Shape, firstRow, groupRows.Length, groups, nameof(groupRows));
+        int firstPanel = firstRow / PanelLayout.PanelRows;
+        short* panels = areOffsets ? target.Offsets(firstPanel) : target.Scales(firstPanel);
+        ReadOnlySpan<short> bits = MemoryMarshal.Cast<Half, short>(groupRows);
+        for (int row = 0; row < rows; row++)
+        {
+            short* lane = Lane(panels + (nint)(row / PanelLayout.PanelRows) * groups * PanelLayout.PanelRows, row);
+            ReadOnlySpan<short> values = bits.Slice(row * groups, groups);
+            for (int group = 0; group < values.Length; group++)
+            {
+                lane[(nint)group * PanelLayout.PanelRows] = values[group];
+            }
+        }
     }
 
     /// <summary>Sets the bias; nothing where the layer declares none. Whether it is finite is the caller's to check.</summary>
@@ -210,21 +216,6 @@ internal static unsafe class PanelPacker
 
     private static T* Lane<T>(T* panel, int row)
         where T : unmanaged => panel + row % PanelLayout.PanelRows;
-
-    /// <summary>Rows of <c>[groups]</c> into panels of <c>[group][16]</c>.</summary>
-    private static void PackGroups(short* panels, int groups, int rows, ReadOnlySpan<Half> source)
-    {
-        ReadOnlySpan<short> bits = MemoryMarshal.Cast<Half, short>(source);
-        for (int row = 0; row < rows; row++)
-        {
-            short* lane = Lane(panels + (nint)(row / PanelLayout.PanelRows) * groups * PanelLayout.PanelRows, row);
-            ReadOnlySpan<short> values = bits.Slice(row * groups, groups);
-            for (int group = 0; group < values.Length; group++)
-            {
-                lane[(nint)group * PanelLayout.PanelRows] = values[group];
-            }
-        }
-    }
 
     private static void UnpackGroups(short* panels, Linear4BitShape shape, Span<Half> destination)
     {

@@ -11,6 +11,9 @@ internal static class Execution
     /// </summary>
     private const long MinBytesPerThread = 48 << 10;
 
+    /// <summary>Elements of x that a thread must have where rows are only read through: as long.</summary>
+    private const long MinElementsPerThread = 16 << 10;
+
     /// <summary>Computes y for all rows of a row-major call.</summary>
     public static void Run(Linear4BitKernel kernel, in KernelCall call)
     {
@@ -44,13 +47,17 @@ internal static class Execution
         }
 
         float* sums = (float*)ThreadScratch.RentSums((long)call.Rows * kernel.Shape.Groups * sizeof(float));
-        GroupOffsets.Sum(kernel.Shape, ref call.X, call.Rows, ref *sums);
-        return call.WithSums(sums);
+        KernelCall withSums = call.WithSums(sums);
+        Share(TeamTask.Sum(kernel, withSums), (long)call.Rows * kernel.Shape.In / MinElementsPerThread);
+        return withSums;
     }
 
-    private static void Share(Linear4BitKernel kernel, in TeamTask task, int rows)
+    private static void Share(Linear4BitKernel kernel, in TeamTask task, int rows) =>
+        Share(task, kernel.Shape.PackedWeightBytes * rows / MinBytesPerThread);
+
+    /// <summary>Divides a task between threads, of which <paramref name="useful"/> are worth waking.</summary>
+    private static void Share(in TeamTask task, long useful)
     {
-        long useful = kernel.Shape.PackedWeightBytes * rows / MinBytesPerThread;
         if (useful > 1)
         {
             WorkerTeam team = Linear4BitThreads.Team;

@@ -128,8 +128,9 @@ public class AffineTests
                 using var y = new GuardedMemory<float>(Rows * shape.Out, side);
                 y.Span.Clear();
                 offsets.Span.Fill(0x3C00); // One.
-                GroupOffsets.Sum(shape, ref *x.Pointer, Rows, ref *sums.Pointer);
                 var call = new KernelCall(x.Pointer, y.Pointer, Rows, null, null, null, offsets.Pointer, sums.Pointer);
+                GroupOffsets.Sum(call, shape, 0, 2);
+                GroupOffsets.Sum(call, shape, 2, Rows);
                 GroupOffsets.Add(call, shape, 0, (shape.Out + 15) / 16);
                 y.CheckCanaries();
                 sums.CheckCanaries();
@@ -178,6 +179,7 @@ public class AffineTests
     }
 
     [Fact]
+    [Trait(Emulated.Trait, Emulated.Never)] // The compiler takes minutes there, and nothing here depends on the processor.
     public void WhatIsNotAsDeclaredIsAnErrorThatSaysWhatToWrite()
     {
         LayerData data = LayerData.Random(new Linear4BitShape(72, 37, 32), seed: 18);
@@ -206,6 +208,7 @@ public class AffineTests
 
     /// <summary>What the quantiser writes with offsets is what a layer loads, and is nearer to the matrix than without them.</summary>
     [Fact]
+    [Trait(Emulated.Trait, Emulated.Never)] // The search takes long there, and nothing of it depends on the processor.
     public void AModelQuantisedWithOffsetsLoads()
     {
         var random = new Random(22);
@@ -240,6 +243,7 @@ public class AffineTests
     }
 
     [Fact]
+    [Trait(Emulated.Trait, Emulated.Never)] // An emulated GPU on an emulated processor takes minutes.
     public void AGpuRefusesThem()
     {
         LayerData data = LayerData.Random(new Linear4BitShape(72, 37, 32), seed: 20);

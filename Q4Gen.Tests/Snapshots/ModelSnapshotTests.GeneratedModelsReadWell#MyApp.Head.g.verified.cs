@@ -20,7 +20,7 @@ partial class Head : global::Q4Gen.Linear4Bit
         global::System.ReadOnlySpan<byte> weight4Bit,
         global::System.ReadOnlySpan<global::System.Half> scales4Bit,
         global::System.ReadOnlySpan<float> bias)
-        : this(global::Q4Gen.Loading.GeneratedLayer.Pack(new global::Q4Gen.Linear4BitShape(64, 4096, 128), hasBias: true, weight4Bit, scales4Bit, bias))
+        : this(global::Q4Gen.Loading.GeneratedLayer.Pack(new global::Q4Gen.Linear4BitShape(64, 4096, 128), hasBias: true, isAffine: false, weight4Bit, scales4Bit, default, bias))
     {
     }
 
@@ -41,7 +41,7 @@ partial class Head : global::Q4Gen.Linear4Bit
     /// <exception cref="global::Q4Gen.WeightFormatException">A tensor is missing, or has the wrong type, shape or values.</exception>
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
     public static Head Load(global::Q4Gen.IWeightSource weights, string prefix) =>
-        new(global::Q4Gen.Loading.GeneratedLayer.Load(weights, prefix, new global::Q4Gen.Linear4BitShape(64, 4096, 128), hasBias: true));
+        new(global::Q4Gen.Loading.GeneratedLayer.Load(weights, prefix, new global::Q4Gen.Linear4BitShape(64, 4096, 128), hasBias: true, isAffine: false));
 
     /// <summary>Loads the layer named <paramref name="prefix"/> from tensors in memory.</summary>
     /// <inheritdoc cref="Load(global::Q4Gen.IWeightSource, string)"/>

@@ -18,7 +18,7 @@ partial class Gate : global::Q4Gen.Linear4Bit
     public Gate(
         global::System.ReadOnlySpan<byte> weight4Bit,
         global::System.ReadOnlySpan<global::System.Half> scales4Bit)
-        : this(global::Q4Gen.Loading.GeneratedLayer.Pack(new global::Q4Gen.Linear4BitShape(20, 24, 16), hasBias: false, weight4Bit, scales4Bit, default))
+        : this(global::Q4Gen.Loading.GeneratedLayer.Pack(new global::Q4Gen.Linear4BitShape(20, 24, 16), hasBias: false, isAffine: false, weight4Bit, scales4Bit, default, default))
     {
     }
 
@@ -38,7 +38,7 @@ partial class Gate : global::Q4Gen.Linear4Bit
     /// <exception cref="global::Q4Gen.WeightFormatException">A tensor is missing, or has the wrong type, shape or values.</exception>
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
     public static Gate Load(global::Q4Gen.IWeightSource weights, string prefix) =>
-        new(global::Q4Gen.Loading.GeneratedLayer.Load(weights, prefix, new global::Q4Gen.Linear4BitShape(20, 24, 16), hasBias: false));
+        new(global::Q4Gen.Loading.GeneratedLayer.Load(weights, prefix, new global::Q4Gen.Linear4BitShape(20, 24, 16), hasBias: false, isAffine: false));
 
     /// <summary>Loads the layer named <paramref name="prefix"/> from tensors in memory.</summary>
     /// <inheritdoc cref="Load(global::Q4Gen.IWeightSource, string)"/>
