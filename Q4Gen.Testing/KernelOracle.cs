@@ -42,7 +42,7 @@ public static class KernelOracle
         RuntimeHelpers.RunModuleConstructor(typeof(TLayer).Module.ModuleHandle);
         Linear4BitAttribute attribute = typeof(TLayer).GetCustomAttribute<Linear4BitAttribute>()
             ?? throw new ArgumentException($"{typeof(TLayer).Name} has no [Linear4Bit]; give an annotated class, or call CheckAll with the assembly of a model.");
-        return Check(ShapeOf(attribute), attribute.Precision, attribute.Bias, attribute.Affine, seed);
+        return Check(ShapeOf(attribute), attribute.Precision, attribute.Bias, attribute.Affine, seed: seed);
     }
 
     /// <summary>Checks the kernels of all annotated layers of a program, classes and properties, each shape once.</summary>
@@ -60,7 +60,7 @@ public static class KernelOracle
             .. types.Where(static type => type.IsSubclassOf(typeof(KernelFamily)) && type.Namespace == "Q4Gen.Generated")
                 .OrderBy(static type => type.Name, StringComparer.Ordinal)
                 .Select(KernelSnapshots.Instance)
-                .Select(family => Check(family, hasBias: true, affine.Contains(family.Shape), seed)),
+                .Select(family => Check(family, hasBias: true, affine.Contains(family.Shape), hasInputOrder: false, seed)),
         ];
         return reports.Length > 0 ? reports : throw new ArgumentException(
             $"{assembly.GetName().Name} has no kernels; annotate layers with [Linear4Bit], and reference Q4Gen with its analyzers.", nameof(assembly));
@@ -71,11 +71,12 @@ public static class KernelOracle
     /// <param name="precision">What they do with activations.</param>
     /// <param name="hasBias">Whether there is a bias.</param>
     /// <param name="isAffine">Whether there are offsets.</param>
+    /// <param name="hasInputOrder">Whether columns are in another order than input features.</param>
     /// <param name="seed">Of the random weights and inputs.</param>
     /// <exception cref="KernelOracleException">A kernel is wrong.</exception>
     public static OracleReport Check(
-        Linear4BitShape shape, Linear4BitPrecision precision = Linear4BitPrecision.Exact, bool hasBias = true, bool isAffine = false, int seed = 1) =>
-        Check(KernelRegistry.Find(shape, precision), hasBias, isAffine, seed);
+        Linear4BitShape shape, Linear4BitPrecision precision = Linear4BitPrecision.Exact, bool hasBias = true, bool isAffine = false, bool hasInputOrder = false, int seed = 1) =>
+        Check(KernelRegistry.Find(shape, precision), hasBias, isAffine, hasInputOrder, seed);
 
     private static IEnumerable<Linear4BitAttribute> Declarations(Type type) => type
         .GetProperties(BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
@@ -85,7 +86,7 @@ public static class KernelOracle
 
     private static Linear4BitShape ShapeOf(Linear4BitAttribute attribute) => new(attribute.In, attribute.Out, attribute.Group);
 
-    private static OracleReport Check(KernelFamily family, bool hasBias, bool isAffine, int seed)
+    private static OracleReport Check(KernelFamily family, bool hasBias, bool isAffine, bool hasInputOrder, int seed)
     {
         Linear4BitShape shape = family.Shape;
         var random = new Random(seed);
@@ -95,10 +96,12 @@ public static class KernelOracle
         float[] bias = [.. Enumerable.Range(0, hasBias ? shape.Out : 0).Select(_ => random.NextSingle() - 0.5f)];
         float[] x = [.. Enumerable.Range(0, s_rowCounts.Max() * shape.In).Select(_ => random.NextSingle() * 2 - 1)];
         Half[] offsets = [.. Enumerable.Range(0, isAffine ? (int)shape.ScaleCount : 0).Select(_ => (Half)(random.NextSingle() * 0.1f - 0.05f))];
-        PackedWeights packed = PanelPacker.Pack(shape, weight, scales, bias, offsets);
+        int[] order = [.. Enumerable.Range(0, hasInputOrder ? shape.In : 0)];
+        random.Shuffle(order);
+        PackedWeights packed = PanelPacker.Pack(shape, weight, scales, bias, offsets, order);
         using var holder = new Linear4Bit(family.Create(KernelIsa.Scalar)!, packed);
-        double[] expected = Linear4BitReference.Forward(shape, weight, scales, offsets, bias, x);
-        double[] magnitude = Magnitudes(shape, weight, scales, offsets, bias, x);
+        double[] expected = Linear4BitReference.Forward(shape, weight, scales, bias, x, offsets, order);
+        double[] magnitude = Magnitudes(shape, weight, scales, offsets, order, bias, x);
         float[] scalar = Run(holder, x);
         var checks = new List<OracleCheck>();
         var skipped = new List<KernelIsa>();
@@ -147,7 +150,7 @@ public static class KernelOracle
     }
 
     /// <summary>Σ(|w| + |offset|)·|x| + |b| of each output, to which rounding errors are in proportion.</summary>
-    private static double[] Magnitudes(Linear4BitShape shape, byte[] weight, Half[] scales, Half[] offsets, float[] bias, float[] x)
+    private static double[] Magnitudes(Linear4BitShape shape, byte[] weight, Half[] scales, Half[] offsets, int[] order, float[] bias, float[] x)
     {
         float[] w = Linear4BitReference.Dequantize(shape, weight, scales);
         var magnitudes = new double[x.Length / shape.In * shape.Out];
@@ -158,7 +161,7 @@ public static class KernelOracle
             for (int k = 0; k < shape.In; k++)
             {
                 double offset = offsets.Length == 0 ? 0 : Math.Abs((double)offsets[output * shape.Groups + k / shape.Group]);
-                sum += Math.Abs((double)x[row * shape.In + k]) * (Math.Abs(w[output * shape.In + k]) + offset);
+                sum += Math.Abs((double)x[row * shape.In + (order.Length == 0 ? k : order[k])]) * (Math.Abs(w[output * shape.In + k]) + offset);
             }
 
             magnitudes[i] = sum;

@@ -40,25 +40,27 @@ internal static class LayerClassEmitter
             writer.Line("/// <param name=\"bias\">Bias <c>[out]</c>; finite.</param>");
         }
 
-        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has the wrong length, or a value is not finite.</exception>");
+        writer.Line("/// <param name=\"order4Bit\">The input feature that each column multiplies, <c>[in]</c>, each once; empty where columns are in order.</param>");
+        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has the wrong length, a value is not finite, or the order lacks an input feature.</exception>");
         writer.Line(GeneratedCode);
         writer.Line($"public {identifier}(");
         using (writer.Indent())
         {
             writer.Line("global::System.ReadOnlySpan<byte> weight4Bit,");
-            writer.Line("global::System.ReadOnlySpan<global::System.Half> scales4Bit" + (spec.HasBias || spec.IsAffine ? "," : ")"));
+            writer.Line("global::System.ReadOnlySpan<global::System.Half> scales4Bit,");
             if (spec.IsAffine)
             {
-                writer.Line("global::System.ReadOnlySpan<global::System.Half> offsets4Bit" + (spec.HasBias ? "," : ")"));
+                writer.Line("global::System.ReadOnlySpan<global::System.Half> offsets4Bit,");
             }
 
             if (spec.HasBias)
             {
-                writer.Line("global::System.ReadOnlySpan<float> bias)");
+                writer.Line("global::System.ReadOnlySpan<float> bias,");
             }
 
+            writer.Line("global::System.ReadOnlySpan<int> order4Bit = default)");
             string bias = spec.HasBias ? "bias" : "default";
-            writer.Line($": this(global::Q4Gen.Loading.GeneratedLayer.Pack({layerShape}, hasBias: {hasBias}, isAffine: {isAffine}, weight4Bit, scales4Bit, {(spec.IsAffine ? "offsets4Bit" : "default")}, {bias}))");
+            writer.Line($": this(global::Q4Gen.Loading.GeneratedLayer.Pack({layerShape}, hasBias: {hasBias}, isAffine: {isAffine}, weight4Bit, scales4Bit, {(spec.IsAffine ? "offsets4Bit" : "default")}, {bias}, order4Bit))");
         }
 
         writer.Line("{");

@@ -95,6 +95,7 @@ public sealed class GgufSource : ImportSource
             tensor.Type.ToString(),
             shape,
             isAffine: tensor.Type is GgufTensorType.Q4_1 or GgufTensorType.Q4_K,
+            hasInputOrder: false,
             alwaysLossless: tensor.Type == GgufTensorType.Q4_0);
         string what = $"{file.Description}: tensor {GgufCursor.Quote(tensor.Name)}";
         if (keeps)

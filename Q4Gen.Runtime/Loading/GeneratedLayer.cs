@@ -16,7 +16,8 @@ public static class GeneratedLayer
     /// <param name="scales4Bit">Scales <c>[out, ceil(in/group)]</c>; finite.</param>
     /// <param name="offsets4Bit">Offsets <c>[out, ceil(in/group)]</c>, finite; empty exactly where <paramref name="isAffine"/> is false.</param>
     /// <param name="bias">Bias <c>[out]</c>, finite; empty exactly where <paramref name="hasBias"/> is false.</param>
-    /// <exception cref="ArgumentException">A span has the wrong length, or a scale, offset or bias is not finite.</exception>
+    /// <param name="order4Bit">The input feature of each column, <c>[in]</c>, each once; empty where columns are in the order of inputs.</param>
+    /// <exception cref="ArgumentException">A span has the wrong length, a scale, offset or bias is not finite, or the order is none.</exception>
     public static PackedWeights Pack(
         Linear4BitShape shape,
         bool hasBias,
@@ -24,7 +25,8 @@ public static class GeneratedLayer
         ReadOnlySpan<byte> weight4Bit,
         ReadOnlySpan<Half> scales4Bit,
         ReadOnlySpan<Half> offsets4Bit,
-        ReadOnlySpan<float> bias)
+        ReadOnlySpan<float> bias,
+        ReadOnlySpan<int> order4Bit)
     {
         // An empty span means "none" further down, which would drop a declared one without a word.
         if (hasBias && bias.IsEmpty)
@@ -39,7 +41,7 @@ public static class GeneratedLayer
                 $"The layer {shape} declares Affine = true, but there are no offsets; give {shape.ScaleCount} values.", nameof(offsets4Bit));
         }
 
-        return PanelPacker.Pack(shape, weight4Bit, scales4Bit, bias, offsets4Bit);
+        return PanelPacker.Pack(shape, weight4Bit, scales4Bit, bias, offsets4Bit, order4Bit);
     }
 
     /// <summary>Loads the weights named <paramref name="prefix"/> and checks them against a declared shape.</summary>

@@ -53,7 +53,8 @@ internal static class LayerLoader
         {
             tensors.CheckScales();
             float[]? bias = tensors.ReadBias();
-            var packed = new PackedWeights(shape, bias != null, tensors.Offsets != null);
+            int[]? order = tensors.ReadOrder();
+            var packed = new PackedWeights(shape, bias != null, tensors.Offsets != null, order != null);
             try
             {
                 PackChunks(packed, tensors);
@@ -62,6 +63,7 @@ internal static class LayerLoader
                     PanelPacker.SetBias(packed, bias);
                 }
 
+                PanelPacker.SetOrder(packed, order);
                 tensors.CheckUnchanged();
                 return packed;
             }

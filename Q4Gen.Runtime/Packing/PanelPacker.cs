@@ -18,14 +18,16 @@ internal static unsafe class PanelPacker
     /// <param name="scales4Bit"><c>[out, groups]</c>; finite.</param>
     /// <param name="bias"><c>[out]</c>, finite; empty for none.</param>
     /// <param name="offsets4Bit"><c>[out, groups]</c>, finite; empty for weights without.</param>
+    /// <param name="order4Bit">The input feature of each column, <c>[in]</c>, each once; empty where columns are in the order of inputs.</param>
     /// <exception cref="ArgumentOutOfRangeException">No layer has this shape.</exception>
-    /// <exception cref="ArgumentException">A span has the wrong length, or a scale, offset or bias is not finite.</exception>
+    /// <exception cref="ArgumentException">A span has the wrong length, a scale, offset or bias is not finite, or the order is none.</exception>
     public static PackedWeights Pack(
         Linear4BitShape shape,
         ReadOnlySpan<byte> weight4Bit,
         ReadOnlySpan<Half> scales4Bit,
         ReadOnlySpan<float> bias = default,
-        ReadOnlySpan<Half> offsets4Bit = default)
+        ReadOnlySpan<Half> offsets4Bit = default,
+        ReadOnlySpan<int> order4Bit = default)
     {
         shape.Validate();
         CheckLength(weight4Bit.Length, shape.WeightBytes, "bytes", $"[out = {shape.Out}, in/2 = {shape.In / 2}]", nameof(weight4Bit));
@@ -63,7 +65,16 @@ internal static unsafe class PanelPacker
             throw new ArgumentException($"{nameof(bias)}[{bad}] is {bias[bad]}, but every bias must be finite.", nameof(bias));
         }
 
-        var target = new PackedWeights(shape, hasBias: !bias.IsEmpty, isAffine: !offsets4Bit.IsEmpty);
+        if (!order4Bit.IsEmpty)
+        {
+            CheckLength(order4Bit.Length, shape.In, "elements", $"[in = {shape.In}], or nothing where columns are in the order of inputs", nameof(order4Bit));
+            if (InputOrder.FindFlaw(order4Bit) is { } flaw)
+            {
+                throw new ArgumentException($"{nameof(order4Bit)} {flaw}.", nameof(order4Bit));
+            }
+        }
+
+        var target = new PackedWeights(shape, hasBias: !bias.IsEmpty, isAffine: !offsets4Bit.IsEmpty, hasInputOrder: !InputOrder.IsIdentity(order4Bit));
         PackRows(target, 0, weight4Bit);
         PackGroups(target, 0, scales4Bit, areOffsets: false);
         if (target.IsAffine)
@@ -72,6 +83,7 @@ internal static unsafe class PanelPacker
         }
 
         SetBias(target, bias);
+        SetOrder(target, order4Bit);
         return target;
     }
 
@@ -128,6 +140,26 @@ internal static unsafe class PanelPacker
         CheckLength(bias.Length, target.HasBias ? target.Shape.Out : 0, "elements",
             target.HasBias ? $"[out = {target.Shape.Out}]" : "a layer without bias", nameof(bias));
         bias.CopyTo(new Span<float>(target.Bias, bias.Length));
+    }
+
+    /// <summary>Sets the order of columns; nothing where the layer has none. Whether it is one is the caller's to check.</summary>
+    public static void SetOrder(PackedWeights target, ReadOnlySpan<int> order4Bit)
+    {
+        if (target.HasInputOrder)
+        {
+            order4Bit.CopyTo(new Span<int>(target.Order, target.Shape.In));
+        }
+    }
+
+    /// <summary>The order of columns; where the layer has none of its own, that of inputs.</summary>
+    /// <exception cref="ArgumentException">The destination has another length.</exception>
+    public static void CopyOrder(PackedWeights source, Span<int> order4Bit)
+    {
+        CheckLength(order4Bit.Length, source.Shape.In, "elements", $"[in = {source.Shape.In}]", nameof(order4Bit));
+        for (int k = 0; k < order4Bit.Length; k++)
+        {
+            order4Bit[k] = source.HasInputOrder ? source.Order[k] : k;
+        }
     }
 
     /// <summary>The layout of files back: <c>[out, in/2]</c>.</summary>

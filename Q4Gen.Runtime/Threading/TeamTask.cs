@@ -25,7 +25,7 @@ internal readonly unsafe struct TeamTask
     {
         Compute,
         Pack,
-        Sum,
+        Prepare,
     }
 
     /// <summary>Computes all panels.</summary>
@@ -34,8 +34,8 @@ internal readonly unsafe struct TeamTask
     /// <summary>Packs all tiles of a row-major call.</summary>
     public static TeamTask Pack(Linear4BitKernel kernel, in KernelCall call, void* tiles) => new(Work.Pack, kernel, call, tiles);
 
-    /// <summary>Sums the groups of all rows of a row-major call into its sums.</summary>
-    public static TeamTask Sum(Linear4BitKernel kernel, in KernelCall call) => new(Work.Sum, kernel, call, null);
+    /// <summary>Brings all rows of a row-major call into the order of columns, at <paramref name="ordered"/>, and sums their groups, where it has either.</summary>
+    public static TeamTask Prepare(Linear4BitKernel kernel, in KernelCall call, float* ordered) => new(Work.Prepare, kernel, call, ordered);
 
     /// <summary>Pieces that can be divided: units of panels, tiles, or rows.</summary>
     public int Units => _work switch
@@ -65,8 +65,23 @@ internal readonly unsafe struct TeamTask
                 _kernel.Packing.Pack(_call, _target, first, end);
                 break;
             default:
-                GroupOffsets.Sum(_call, _kernel.Shape, first, end);
+                Prepare(first, end);
                 break;
+        }
+    }
+
+    private void Prepare(int firstRow, int endRow)
+    {
+        KernelCall rows = _call;
+        if (_call.HasInputOrder)
+        {
+            InputOrder.Gather(_call, _kernel.Shape.In, (float*)_target, firstRow, endRow);
+            rows = _call.InOrder((float*)_target);
+        }
+
+        if (_call.IsAffine)
+        {
+            GroupOffsets.Sum(rows, _kernel.Shape, firstRow, endRow);
         }
     }
 

@@ -24,6 +24,7 @@ public partial class KernelOracleTests
     {
         OracleReport report = KernelOracle.Check(new Linear4BitShape(130, 33, 64), precision);
         Assert.NotEmpty(report.Checks);
+        Assert.NotEmpty(KernelOracle.Check(report.Shape, precision, isAffine: true, hasInputOrder: true).Checks);
         Assert.Equal(precision == Linear4BitPrecision.Int8Activations, report.Checks.All(static check => check.HasScalarBits));
     }
 
