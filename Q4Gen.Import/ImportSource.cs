@@ -11,7 +11,9 @@ namespace Q4Gen.Import;
 /// <para>
 /// A layer has <c>{name}.weight_4bit</c>, U8 <c>[out, in/2]</c>, <c>{name}.scales_4bit</c>, F16 <c>[out, groups]</c>, and
 /// where <see cref="ImportedLayer.IsAffine"/> <c>{name}.offsets_4bit</c>, F16 <c>[out, groups]</c>:
-/// <c>w[o, k] = (nibble − 8) · scale[o, g] + offset[o, g]</c>. Other tensors have their own names and element types.
+/// <c>w[o, k] = (nibble − 8) · scale[o, g] + offset[o, g]</c>. Column k multiplies input feature k, or, where
+/// <see cref="ImportedLayer.HasInputOrder"/>, the one that <c>{name}.order_4bit</c>, I32 <c>[in]</c>, names. Other tensors have
+/// their own names and element types.
 /// </para>
 /// <para>
 /// A source keeps the last converted layer, and those that are being loaded just now. Any number of threads may read;

@@ -8,12 +8,13 @@ public sealed class ImportedLayer
     private readonly bool _alwaysLossless;
     private volatile ImportError? _error;
 
-    internal ImportedLayer(string name, string sourceFormat, Linear4BitShape shape, bool isAffine, bool alwaysLossless)
+    internal ImportedLayer(string name, string sourceFormat, Linear4BitShape shape, bool isAffine, bool hasInputOrder, bool alwaysLossless)
     {
         Name = name;
         SourceFormat = sourceFormat;
         Shape = shape;
         IsAffine = isAffine;
+        HasInputOrder = hasInputOrder;
         _alwaysLossless = alwaysLossless;
     }
 
@@ -28,6 +29,9 @@ public sealed class ImportedLayer
 
     /// <summary>Whether the layer has <c>offsets_4bit</c>: each group is <c>(nibble − 8) · scale + offset</c>.</summary>
     public bool IsAffine { get; }
+
+    /// <summary>Whether the layer has <c>order_4bit</c>: its columns were sorted by group, and are not in the order of input features.</summary>
+    public bool HasInputOrder { get; }
 
     /// <summary>
     /// Whether every weight is exactly what the file says. Null where that depends on the values and the layer has not
@@ -51,6 +55,6 @@ public sealed class ImportedLayer
             null => "not converted yet",
             false => string.Create(CultureInfo.InvariantCulture, $"relative RMS error {_error!.RelativeRms:E1}"),
         };
-        return $"{Name}: {SourceFormat}, {Shape}{(IsAffine ? ", affine" : "")}, {error}";
+        return $"{Name}: {SourceFormat}, {Shape}{(IsAffine ? ", affine" : "")}{(HasInputOrder ? ", input order" : "")}, {error}";
     }
 }

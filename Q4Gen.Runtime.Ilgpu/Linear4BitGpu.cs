@@ -28,6 +28,11 @@ public static class Linear4BitGpu
             throw new NotSupportedException($"{Name(layer)} has affine weights, which no kernel for GPUs adds yet; leave it on the processor, or quantise it without offsets.");
         }
 
+        if (weights.HasInputOrder)
+        {
+            throw new NotSupportedException($"{Name(layer)} has an input order, which no kernel for GPUs takes yet; leave it on the processor.");
+        }
+
         weights.Copies.Add(gpu, () => GpuWeights.Upload(gpu, weights));
         return layer;
     }

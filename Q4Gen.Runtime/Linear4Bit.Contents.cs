@@ -51,6 +51,16 @@ public partial class Linear4Bit
         PanelPacker.UnpackOffsets(_weights, destination);
     }
 
+    /// <summary>Copies the input feature that each column of the packed weights multiplies, as files hold them; the column itself where the layer has no order.</summary>
+    /// <param name="destination"><c>[in]</c>.</param>
+    /// <exception cref="ArgumentException">The destination is not exactly <c>in</c> elements long.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public void CopyOrder4Bit(Span<int> destination)
+    {
+        using WeightsLease.Use use = _lease.Enter(this);
+        PanelPacker.CopyOrder(_weights, destination);
+    }
+
     /// <summary>Copies the bias; zeros where the layer has none.</summary>
     /// <param name="destination"><c>[out]</c>.</param>
     /// <exception cref="ArgumentException">The destination is not exactly <c>out</c> elements long.</exception>
@@ -83,7 +93,8 @@ public partial class Linear4Bit
     /// <param name="prefix">Name of the layer, without the last dot; empty for none.</param>
     /// <returns>
     /// <c>{prefix}.weight_4bit</c> U8 <c>[out, in/2]</c>, <c>{prefix}.scales_4bit</c> F16 <c>[out, groups]</c> and, where
-    /// the layer has them, <c>{prefix}.offsets_4bit</c> F16 <c>[out, groups]</c> and <c>{prefix}.bias</c> F32 <c>[out]</c>.
+    /// the layer has them, <c>{prefix}.offsets_4bit</c> F16 <c>[out, groups]</c>, <c>{prefix}.order_4bit</c> I32 <c>[in]</c>
+    /// and <c>{prefix}.bias</c> F32 <c>[out]</c>.
     /// </returns>
     /// <exception cref="NotSupportedException">The weights take more than 2 GiB, which is more than one array holds.</exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
@@ -109,6 +120,13 @@ public partial class Linear4Bit
             var offsets = new Half[Shape.ScaleCount];
             CopyOffsets4Bit(offsets);
             tensors[LayerTensors.Join(prefix, LayerTensors.OffsetsSuffix)] = WeightTensor.FromHalf(offsets, Out, Shape.Groups);
+        }
+
+        if (HasInputOrder)
+        {
+            var order = new int[In];
+            CopyOrder4Bit(order);
+            tensors[LayerTensors.Join(prefix, LayerTensors.OrderSuffix)] = WeightTensor.FromInt32(order, In);
         }
 
         if (HasBias)

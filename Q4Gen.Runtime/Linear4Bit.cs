@@ -11,6 +11,7 @@ namespace Q4Gen;
 /// <summary>
 /// A linear layer with 4-bit weights: <c>y[…, out] = x[…, in] · W[out, in]ᵀ + b[out]</c>, where
 /// <c>W[o, k] = (nibble[o, k] − 8) · scale[o, k / group]</c>, and for affine weights <c>+ offset[o, k / group]</c>.
+/// Column k multiplies input feature k, or <c>order[k]</c> of a layer that has an input order.
 /// </summary>
 /// <remarks>
 /// Immutable: any number of threads may call <see cref="Forward(ReadOnlySpan{float}, Span{float})"/> at once, which
@@ -83,7 +84,13 @@ public partial class Linear4Bit : IDisposable
     /// <summary>Whether each group has an offset beside its scale.</summary>
     public bool IsAffine => _weights.IsAffine;
 
-    /// <summary>Bytes of native memory that the packed weights, scales, offsets and bias take.</summary>
+    /// <summary>
+    /// Whether columns of the packed weights are in another order than input features, as those of models that were
+    /// quantised with act-order are; each call then first brings x into it.
+    /// </summary>
+    public bool HasInputOrder => _weights.HasInputOrder;
+
+    /// <summary>Bytes of native memory that the packed weights, scales, offsets, order and bias take.</summary>
     public long ByteLength => _weights.ByteLength;
 
     /// <summary>Whether activations stay float32 or are rounded to 8 bits inside each call.</summary>
@@ -104,36 +111,34 @@ public partial class Linear4Bit : IDisposable
         }
     }
 
-    /// <summary>Packs a layer with affine weights from memory.</summary>
+    /// <summary>Packs a layer from memory, with any of the parts that a layer may have.</summary>
     /// <param name="inFeatures">Input features; positive and even.</param>
     /// <param name="outFeatures">Output features; positive.</param>
     /// <param name="group">Columns that share a scale and an offset; positive.</param>
     /// <param name="weight4Bit">Packed weights <c>[out, in/2]</c>: byte i of a row holds column 2i in its low nibble, 2i+1 in its high one.</param>
     /// <param name="scales4Bit">Scales <c>[out, ceil(in/group)]</c>; finite.</param>
-    /// <param name="offsets4Bit">Offsets <c>[out, ceil(in/group)]</c>; finite.</param>
     /// <param name="bias">Bias <c>[out]</c>, finite; empty for none.</param>
+    /// <param name="offsets4Bit">Offsets of affine weights <c>[out, ceil(in/group)]</c>, finite; empty for none.</param>
+    /// <param name="order4Bit">The input feature that each column multiplies, <c>[in]</c>, each once; empty, or in order, for none.</param>
     /// <param name="precision">Whether activations stay float32 or are rounded to 8 bits inside each call; offsets meet them as they are.</param>
     /// <exception cref="ArgumentOutOfRangeException">A feature count or the group is not positive, In is odd, or the precision is none.</exception>
-    /// <exception cref="ArgumentException">A span has the wrong length, or a scale, offset or bias is not finite.</exception>
-    public static Linear4Bit CreateAffine(
+    /// <exception cref="ArgumentException">A span has the wrong length, a scale, offset or bias is not finite, or the order lacks an input feature.</exception>
+    public static Linear4Bit Create(
         int inFeatures,
         int outFeatures,
         int group,
         ReadOnlySpan<byte> weight4Bit,
         ReadOnlySpan<Half> scales4Bit,
-        ReadOnlySpan<Half> offsets4Bit,
         ReadOnlySpan<float> bias = default,
+        ReadOnlySpan<Half> offsets4Bit = default,
+        ReadOnlySpan<int> order4Bit = default,
         Linear4BitPrecision precision = Linear4BitPrecision.Exact)
     {
         var shape = new Linear4BitShape(inFeatures, outFeatures, group);
-        KernelFamily family = KernelRegistry.Find(shape, precision);
-        return offsets4Bit.IsEmpty
-            ? throw new ArgumentException(
-                $"Affine weights of {shape} take {shape.ScaleCount} offsets, but there are none; for weights without, call the constructor.", nameof(offsets4Bit))
-            : new Linear4Bit(family, PanelPacker.Pack(shape, weight4Bit, scales4Bit, offsets4Bit, bias));
+        return new Linear4Bit(KernelRegistry.Find(shape, precision), PanelPacker.Pack(shape, weight4Bit, scales4Bit, bias, offsets4Bit, order4Bit));
     }
 
-    /// <summary>Loads the layer named <paramref name="prefix"/>: <c>{prefix}.weight_4bit</c>, <c>.scales_4bit</c> and, where they are there, <c>.offsets_4bit</c> and <c>.bias</c>.</summary>
+    /// <summary>Loads the layer named <paramref name="prefix"/>: <c>{prefix}.weight_4bit</c>, <c>.scales_4bit</c> and, where they are there, <c>.offsets_4bit</c>, <c>.order_4bit</c> and <c>.bias</c>.</summary>
     /// <param name="weights">Where the tensors are.</param>
     /// <param name="prefix">Name of the layer in the source, without the last dot.</param>
     /// <param name="group">
@@ -233,7 +238,7 @@ public partial class Linear4Bit : IDisposable
     /// <c>Linear4Bit 4096→11008 g128, bias, 23.3 MB, Linear4Bit_4096x11008_g128_avx2 (generated)</c>.
     /// </summary>
     public override string ToString() =>
-        $"{GetType().Name} {Shape}, {(IsAffine ? "affine, " : "")}{(HasBias ? "bias, " : "")}{DescribeBytes(ByteLength)}, {Kernel}{_weights.Copies}";
+        $"{GetType().Name} {Shape}, {(IsAffine ? "affine, " : "")}{(HasInputOrder ? "input order, " : "")}{(HasBias ? "bias, " : "")}{DescribeBytes(ByteLength)}, {Kernel}{_weights.Copies}";
 
     /// <summary>Keeps the weights, here and on other devices, until the result is disposed.</summary>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>

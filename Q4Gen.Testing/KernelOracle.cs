@@ -42,7 +42,7 @@ public static class KernelOracle
         RuntimeHelpers.RunModuleConstructor(typeof(TLayer).Module.ModuleHandle);
         Linear4BitAttribute attribute = typeof(TLayer).GetCustomAttribute<Linear4BitAttribute>()
             ?? throw new ArgumentException($"{typeof(TLayer).Name} has no [Linear4Bit]; give an annotated class, or call CheckAll with the assembly of a model.");
-        return Check(new Linear4BitShape(attribute.In, attribute.Out, attribute.Group), attribute.Precision, attribute.Bias, seed);
+        return Check(ShapeOf(attribute), attribute.Precision, attribute.Bias, attribute.Affine, seed: seed);
     }
 
     /// <summary>Checks the kernels of all annotated layers of a program, classes and properties, each shape once.</summary>
@@ -53,11 +53,14 @@ public static class KernelOracle
     public static IReadOnlyList<OracleReport> CheckAll(Assembly assembly, int seed = 1)
     {
         ArgumentNullException.ThrowIfNull(assembly);
+        Type[] types = assembly.GetTypes();
+        HashSet<Linear4BitShape> affine = [.. types.SelectMany(Declarations).Where(static layer => layer.Affine).Select(ShapeOf)];
         OracleReport[] reports =
         [
-            .. assembly.GetTypes().Where(static type => type.IsSubclassOf(typeof(KernelFamily)) && type.Namespace == "Q4Gen.Generated")
+            .. types.Where(static type => type.IsSubclassOf(typeof(KernelFamily)) && type.Namespace == "Q4Gen.Generated")
                 .OrderBy(static type => type.Name, StringComparer.Ordinal)
-                .Select(type => Check(KernelSnapshots.Instance(type), hasBias: true, seed)),
+                .Select(KernelSnapshots.Instance)
+                .Select(family => Check(family, hasBias: true, affine.Contains(family.Shape), hasInputOrder: false, seed)),
         ];
         return reports.Length > 0 ? reports : throw new ArgumentException(
             $"{assembly.GetName().Name} has no kernels; annotate layers with [Linear4Bit], and reference Q4Gen with its analyzers.", nameof(assembly));
@@ -67,13 +70,23 @@ public static class KernelOracle
     /// <param name="shape">The shape.</param>
     /// <param name="precision">What they do with activations.</param>
     /// <param name="hasBias">Whether there is a bias.</param>
+    /// <param name="isAffine">Whether there are offsets.</param>
+    /// <param name="hasInputOrder">Whether columns are in another order than input features.</param>
     /// <param name="seed">Of the random weights and inputs.</param>
     /// <exception cref="KernelOracleException">A kernel is wrong.</exception>
     public static OracleReport Check(
-        Linear4BitShape shape, Linear4BitPrecision precision = Linear4BitPrecision.Exact, bool hasBias = true, int seed = 1) =>
-        Check(KernelRegistry.Find(shape, precision), hasBias, seed);
+        Linear4BitShape shape, Linear4BitPrecision precision = Linear4BitPrecision.Exact, bool hasBias = true, bool isAffine = false, bool hasInputOrder = false, int seed = 1) =>
+        Check(KernelRegistry.Find(shape, precision), hasBias, isAffine, hasInputOrder, seed);
 
-    private static OracleReport Check(KernelFamily family, bool hasBias, int seed)
+    private static IEnumerable<Linear4BitAttribute> Declarations(Type type) => type
+        .GetProperties(BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
+        .Prepend<MemberInfo>(type)
+        .Select(static member => member.GetCustomAttribute<Linear4BitAttribute>(inherit: false))
+        .OfType<Linear4BitAttribute>();
+
+    private static Linear4BitShape ShapeOf(Linear4BitAttribute attribute) => new(attribute.In, attribute.Out, attribute.Group);
+
+    private static OracleReport Check(KernelFamily family, bool hasBias, bool isAffine, bool hasInputOrder, int seed)
     {
         Linear4BitShape shape = family.Shape;
         var random = new Random(seed);
@@ -82,10 +95,13 @@ public static class KernelOracle
         Half[] scales = [.. Enumerable.Range(0, (int)shape.ScaleCount).Select(_ => (Half)((random.NextSingle() + 0.1f) * (random.Next(2) * 0.02f - 0.01f)))];
         float[] bias = [.. Enumerable.Range(0, hasBias ? shape.Out : 0).Select(_ => random.NextSingle() - 0.5f)];
         float[] x = [.. Enumerable.Range(0, s_rowCounts.Max() * shape.In).Select(_ => random.NextSingle() * 2 - 1)];
-        PackedWeights packed = PanelPacker.Pack(shape, weight, scales, bias);
+        Half[] offsets = [.. Enumerable.Range(0, isAffine ? (int)shape.ScaleCount : 0).Select(_ => (Half)(random.NextSingle() * 0.1f - 0.05f))];
+        int[] order = [.. Enumerable.Range(0, hasInputOrder ? shape.In : 0)];
+        random.Shuffle(order);
+        PackedWeights packed = PanelPacker.Pack(shape, weight, scales, bias, offsets, order);
         using var holder = new Linear4Bit(family.Create(KernelIsa.Scalar)!, packed);
-        double[] expected = Linear4BitReference.Forward(shape, weight, scales, bias, x);
-        double[] magnitude = Magnitudes(shape, weight, scales, bias, x);
+        double[] expected = Linear4BitReference.Forward(shape, weight, scales, bias, x, offsets, order);
+        double[] magnitude = Magnitudes(shape, weight, scales, offsets, order, bias, x);
         float[] scalar = Run(holder, x);
         var checks = new List<OracleCheck>();
         var skipped = new List<KernelIsa>();
@@ -133,8 +149,8 @@ public static class KernelOracle
             kernel.Isa, kernel.Name, rows, worst, Math.Sqrt(error / Math.Max(norm, double.Epsilon)), y.AsSpan().SequenceEqual(scalar.AsSpan(0, y.Length)));
     }
 
-    /// <summary>Σ|w·x| + |b| of each output, to which rounding errors are in proportion.</summary>
-    private static double[] Magnitudes(Linear4BitShape shape, byte[] weight, Half[] scales, float[] bias, float[] x)
+    /// <summary>Σ(|w| + |offset|)·|x| + |b| of each output, to which rounding errors are in proportion.</summary>
+    private static double[] Magnitudes(Linear4BitShape shape, byte[] weight, Half[] scales, Half[] offsets, int[] order, float[] bias, float[] x)
     {
         float[] w = Linear4BitReference.Dequantize(shape, weight, scales);
         var magnitudes = new double[x.Length / shape.In * shape.Out];
@@ -144,7 +160,8 @@ public static class KernelOracle
             double sum = bias.Length == 0 ? 0 : Math.Abs(bias[output]);
             for (int k = 0; k < shape.In; k++)
             {
-                sum += Math.Abs((double)x[row * shape.In + k] * w[output * shape.In + k]);
+                double offset = offsets.Length == 0 ? 0 : Math.Abs((double)offsets[output * shape.Groups + k / shape.Group]);
+                sum += Math.Abs((double)x[row * shape.In + (order.Length == 0 ? k : order[k])]) * (Math.Abs(w[output * shape.In + k]) + offset);
             }
 
             magnitudes[i] = sum;

@@ -1,12 +1,13 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Text.RegularExpressions;
 using Q4Gen.Tool.Commands;
 using Q4Gen.Tool.Console;
 
 namespace Q4Gen.Tool;
 
 /// <summary>The command line: commands, and what each failure ends with.</summary>
-internal static class Q4GenTool
+internal static partial class Q4GenTool
 {
     // Long enough to remove a temporary file.
     private static readonly TimeSpan s_timeToStop = TimeSpan.FromSeconds(30);
@@ -15,13 +16,15 @@ internal static class Q4GenTool
     public static async Task<int> RunAsync(string[] args, ToolConsole console)
     {
         ParseResult result = CreateRoot(console).Parse(args);
-        foreach (ParseError error in result.Errors)
-        {
-            console.Error.WriteLine($"q4gen: {error.Message}");
-        }
-
         if (result.Errors.Count != 0)
         {
+            // Of a word that is no command it says as well that there is no command.
+            bool isUnknown = result.UnmatchedTokens.Count != 0;
+            foreach (string message in result.Errors.Select(error => error.Message).Distinct().Skip(isUnknown && result.CommandResult.Command is RootCommand ? 1 : 0))
+            {
+                console.Error.WriteLine($"q4gen: {LineBreaks().Replace(message, " ")}");
+            }
+
             console.Error.WriteLine($"Try '{CommandLine(result.CommandResult.Command)} --help'.");
             return ExitCode.Usage;
         }
@@ -65,4 +68,7 @@ internal static class Q4GenTool
     };
 
     private static string CommandLine(Command command) => command is RootCommand ? "q4gen" : $"q4gen {command.Name}";
+
+    [GeneratedRegex(@"\s*[\r\n]+\s*")]
+    private static partial Regex LineBreaks();
 }

@@ -87,7 +87,7 @@ public class PanelPacking : IDisposable
 
     /// <summary>Their scales.</summary>
     [Benchmark]
-    public void Scales() => PanelPacker.PackScales(_weights, 0, _scales);
+    public void Scales() => PanelPacker.PackGroups(_weights, 0, _scales, areOffsets: false);
 
     /// <inheritdoc/>
     [GlobalCleanup]

@@ -192,7 +192,7 @@ internal static class ContainerEmitter
 
             foreach (LayerPropertySpec layer in spec.Layers)
             {
-                writer.Line($"load.Layer(prefix, {Literal(layer.TensorName)}, {Kernels(layer.Shape)}, hasBias: {(layer.HasBias ? "true" : "false")}{(layer.IsAffine ? ", isAffine: true" : "")}, ref this.{layer.Field});");
+                writer.Line($"load.Layer(prefix, {Literal(layer.TensorName)}, {Kernels(layer.Shape)}, hasBias: {(layer.HasBias ? "true" : "false")}, isAffine: {(layer.IsAffine ? "true" : "false")}, ref this.{layer.Field});");
             }
 
             foreach (ChildSpec child in spec.Children)

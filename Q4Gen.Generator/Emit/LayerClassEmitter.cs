@@ -25,6 +25,7 @@ internal static class LayerClassEmitter
         string identifier = Parsing.SymbolExtensions.ToIdentifier(name);
         string layerShape = SourceWriter.Text($"new global::Q4Gen.Linear4BitShape({shape.In}, {shape.Out}, {shape.Group})");
         string hasBias = spec.HasBias ? "true" : "false";
+        string isAffine = spec.IsAffine ? "true" : "false";
 
         writer.Line($"/// <summary>Packs a layer from memory: {Describe(shape, spec.HasBias, spec.IsAffine)}.</summary>");
         writer.Line("/// <param name=\"weight4Bit\">Packed weights <c>[out, in/2]</c>: byte i of a row holds column 2i in its low nibble, 2i+1 in its high one.</param>");
@@ -39,25 +40,27 @@ internal static class LayerClassEmitter
             writer.Line("/// <param name=\"bias\">Bias <c>[out]</c>; finite.</param>");
         }
 
-        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has the wrong length, or a value is not finite.</exception>");
+        writer.Line("/// <param name=\"order4Bit\">The input feature that each column multiplies, <c>[in]</c>, each once; empty where columns are in order.</param>");
+        writer.Line("/// <exception cref=\"global::System.ArgumentException\">A span has the wrong length, a value is not finite, or the order lacks an input feature.</exception>");
         writer.Line(GeneratedCode);
         writer.Line($"public {identifier}(");
         using (writer.Indent())
         {
             writer.Line("global::System.ReadOnlySpan<byte> weight4Bit,");
-            writer.Line("global::System.ReadOnlySpan<global::System.Half> scales4Bit" + (spec.HasBias || spec.IsAffine ? "," : ")"));
+            writer.Line("global::System.ReadOnlySpan<global::System.Half> scales4Bit,");
             if (spec.IsAffine)
             {
-                writer.Line("global::System.ReadOnlySpan<global::System.Half> offsets4Bit" + (spec.HasBias ? "," : ")"));
+                writer.Line("global::System.ReadOnlySpan<global::System.Half> offsets4Bit,");
             }
 
             if (spec.HasBias)
             {
-                writer.Line("global::System.ReadOnlySpan<float> bias)");
+                writer.Line("global::System.ReadOnlySpan<float> bias,");
             }
 
+            writer.Line("global::System.ReadOnlySpan<int> order4Bit = default)");
             string bias = spec.HasBias ? "bias" : "default";
-            writer.Line($": this(global::Q4Gen.Loading.GeneratedLayer.Pack({layerShape}, hasBias: {hasBias}, weight4Bit, scales4Bit, {(spec.IsAffine ? "offsets4Bit, " : "")}{bias}))");
+            writer.Line($": this(global::Q4Gen.Loading.GeneratedLayer.Pack({layerShape}, hasBias: {hasBias}, isAffine: {isAffine}, weight4Bit, scales4Bit, {(spec.IsAffine ? "offsets4Bit" : "default")}, {bias}, order4Bit))");
         }
 
         writer.Line("{");
@@ -82,7 +85,7 @@ internal static class LayerClassEmitter
         writer.Line($"public static {identifier} Load(global::Q4Gen.IWeightSource weights, string prefix) =>");
         using (writer.Indent())
         {
-            writer.Line($"new(global::Q4Gen.Loading.GeneratedLayer.Load(weights, prefix, {layerShape}, hasBias: {hasBias}{(spec.IsAffine ? ", isAffine: true" : "")}));");
+            writer.Line($"new(global::Q4Gen.Loading.GeneratedLayer.Load(weights, prefix, {layerShape}, hasBias: {hasBias}, isAffine: {isAffine}));");
         }
 
         writer.Line();

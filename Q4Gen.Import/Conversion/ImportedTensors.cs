@@ -52,6 +52,11 @@ internal sealed class ImportedTensors(string description)
             Add(LayerTensors.OffsetsSuffix, TensorType.F16, [shape.Out, shape.Groups], static part => part.Offsets!, scaleBytes);
         }
 
+        if (layer.HasInputOrder)
+        {
+            Add(LayerTensors.OrderSuffix, TensorType.I32, [shape.In], static part => part.Order!, shape.In * (long)sizeof(int));
+        }
+
         _layers.Add(layer);
 
         void Add(string suffix, TensorType type, long[] sizes, Func<ConvertedLayer, WeightTensor> part, long length) =>

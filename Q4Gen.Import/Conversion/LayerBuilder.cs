@@ -6,7 +6,7 @@ namespace Q4Gen.Import.Conversion;
 /// Fills a layer row by row: first the nibbles of a row, then scale and offset of each of its groups, which are rounded
 /// to F16, and measures what the rounding costs.
 /// </summary>
-internal sealed class LayerBuilder(Linear4BitShape shape, bool affine, string what)
+internal sealed class LayerBuilder(Linear4BitShape shape, bool affine, string what, int[]? order = null)
 {
     private const int Codes = 16;
 
@@ -54,6 +54,7 @@ internal sealed class LayerBuilder(Linear4BitShape shape, bool affine, string wh
         new WeightTensor(TensorType.U8, [shape.Out, shape.In / 2], _weights),
         WeightTensor.FromHalf(_scales, shape.Out, shape.Groups),
         _offsets is null ? null : WeightTensor.FromHalf(_offsets, shape.Out, shape.Groups),
+        order is null ? null : WeightTensor.FromInt32(order, shape.In),
         new ImportError(_squaredSum == 0 ? 0 : Math.Sqrt(_squaredError / _squaredSum), _maxError));
 
     /// <summary>Of equal nibbles, all weights are equal and so are their errors: sixteen products a group.</summary>

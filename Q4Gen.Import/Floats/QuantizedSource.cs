@@ -110,14 +110,17 @@ public sealed class QuantizedSource : ImportSource
     private static void AddLayer(
         ImportedTensors tensors, IWeightSource source, FloatMatrix matrix, QuantizationOptions options, int group, CancellationToken ct)
     {
-        if (!options.Affine && source.TryGet(LayerTensors.Join(matrix.Name, LayerTensors.OffsetsSuffix), out _))
+        foreach (string suffix in (string[])[LayerTensors.OffsetsSuffix, LayerTensors.OrderSuffix])
         {
-            throw new WeightFormatException(
-                $"{source.Description}: holds {SafetensorsText.Quote(LayerTensors.Join(matrix.Name, LayerTensors.OffsetsSuffix))} already, which would be taken for the quantised layer's; remove it.");
+            if (source.TryGet(LayerTensors.Join(matrix.Name, suffix), out _))
+            {
+                throw new WeightFormatException(
+                    $"{source.Description}: holds {SafetensorsText.Quote(LayerTensors.Join(matrix.Name, suffix))} already, which would be taken for the quantised layer's; remove it.");
+            }
         }
 
         var layer = new ImportedLayer(
-            matrix.Name, matrix.Tensor.Type.ToString(), new Linear4BitShape(matrix.In, matrix.Out, group), options.Affine, alwaysLossless: false);
+            matrix.Name, matrix.Tensor.Type.ToString(), new Linear4BitShape(matrix.In, matrix.Out, group), options.Affine, hasInputOrder: false, alwaysLossless: false);
         string what = $"tensor {SafetensorsText.Quote(matrix.Name + WeightEnd)} of {source.Description}";
         tensors.AddLayer(layer, [matrix.Tensor], () =>
         {

@@ -97,6 +97,7 @@ public sealed class GgufSource : ImportSource
             tensor.Type.ToString(),
             shape,
             isAffine: keeps ? tensor.Type != GgufTensorType.Q4_0 : quantization.Affine,
+            hasInputOrder: false,
             alwaysLossless: tensor.Type == GgufTensorType.Q4_0);
         string what = $"{file.Description}: tensor {GgufCursor.Quote(tensor.Name)}";
         if (keeps)

@@ -7,4 +7,5 @@ namespace Q4Gen.Import;
 /// <param name="IsAffine">Whether each group has an offset beside its scale.</param>
 /// <param name="Format">What the file holds, such as <c>F16</c>, <c>Q4_K</c>, <c>GPTQ</c> or <c>4-bit</c>.</param>
 /// <param name="IsQuantized">Whether it is in 4 bits, in the file or once it is read; floats that stay are not.</param>
-public sealed record LinearLayer(string Name, Linear4BitShape Shape, bool HasBias, bool IsAffine, string Format, bool IsQuantized = true);
+/// <param name="HasInputOrder">Whether its columns are in another order than its inputs (act-order).</param>
+public sealed record LinearLayer(string Name, Linear4BitShape Shape, bool HasBias, bool IsAffine, string Format, bool IsQuantized = true, bool HasInputOrder = false);

@@ -179,7 +179,7 @@ public sealed class ModelFile : IDisposable
             if (PrefixOf(name, LayerTensors.WeightSuffix) is { } prefix)
             {
                 layers.Add(imported.TryGetValue(prefix, out ImportedLayer? layer)
-                    ? new LinearLayer(prefix, layer.Shape, HasBias(prefix), layer.IsAffine, layer.SourceFormat)
+                    ? new LinearLayer(prefix, layer.Shape, HasBias(prefix), layer.IsAffine, layer.SourceFormat, HasInputOrder: layer.HasInputOrder)
                     : Describe4Bit(prefix));
             }
             else if (PrefixOf(name, "weight") is { } matrixName && floats.TryGetValue(matrixName, out FloatMatrix? matrix))
@@ -198,7 +198,7 @@ public sealed class ModelFile : IDisposable
         {
             var tensors = LayerTensors.Find(source, prefix);
             int group = GroupInference.Infer(tensors, null);
-            return new LinearLayer(prefix, new Linear4BitShape(tensors.In, tensors.Out, group), tensors.Bias is not null, tensors.Offsets is not null, "4-bit");
+            return new LinearLayer(prefix, new Linear4BitShape(tensors.In, tensors.Out, group), tensors.Bias is not null, tensors.Offsets is not null, "4-bit", HasInputOrder: tensors.Order is not null);
         }
     }
 

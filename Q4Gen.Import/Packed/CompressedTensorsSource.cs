@@ -8,8 +8,9 @@ namespace Q4Gen.Import.Packed;
 /// <para>
 /// A layer is <c>weight_packed</c>, I32 <c>[out, ceil(in/8)]</c> with q + 8 in each nibble, the lowest bits first, whose
 /// bytes are ours; <c>weight_scale</c> <c>[out, groups]</c>; <c>weight_shape</c> [2]; optional <c>weight_zero_point</c>, I32
-/// <c>[ceil(out/8), groups]</c>, packed in the same way from top to bottom; optional <c>weight_g_idx</c>, which must be in
-/// order.
+/// <c>[ceil(out/8), groups]</c>, packed in the same way from top to bottom; optional <c>weight_g_idx</c>, I32
+/// <c>[in]</c>: where it puts columns into other groups than their neighbours' (act-order), columns are sorted by group,
+/// and the layer has an input order. −1 in all of it says nothing.
 /// </para>
 /// <para>
 /// Symmetric layers with F16 scales are lossless. Scales in BF16 are too unless they are tiny or huge; scales in F32 are
@@ -75,8 +76,8 @@ public sealed class CompressedTensorsSource : ImportSource
                 tensors.Expect(prefix, Zero, zero, [TensorType.I32], (shape.Out + 7) / 8, shape.Groups);
             }
 
-            GroupIndex.Check(tensors, prefix, Index, shape);
-            new Layer(shape, weight, scale, zero, $"{source.Description}: layer {PackedTensors.Name(prefix, Weight)}").AddTo(tensors.Imported, prefix, Format);
+            int[]? order = GroupIndex.ReadOrder(tensors, prefix, Index, shape, mayBeUnset: true);
+            new Layer(shape, weight, scale, zero, $"{source.Description}: layer {PackedTensors.Name(prefix, Weight)}", order).AddTo(tensors.Imported, prefix, Format);
         }
 
         return tensors.PassTheRest();
@@ -105,8 +106,8 @@ public sealed class CompressedTensorsSource : ImportSource
             : throw tensors.Unfit(prefix, Weight, weight, $"its shape is said to be [{rows}, {columns}], at 4 bits");
     }
 
-    private sealed class Layer(Linear4BitShape shape, WeightTensor weight, WeightTensor scale, WeightTensor? zero, string what)
-        : PackedLayer(shape, scale, zero is null ? [weight] : [weight, zero], what)
+    private sealed class Layer(Linear4BitShape shape, WeightTensor weight, WeightTensor scale, WeightTensor? zero, string what, int[]? order)
+        : PackedLayer(shape, scale, zero is null ? [weight] : [weight, zero], what, order)
     {
         protected override void FillNibbles(LayerBuilder layer) => CopyRows(weight, layer);
 

@@ -12,7 +12,8 @@ namespace Q4Gen.Import.Packed;
 /// <para>
 /// Layers whose zero points are all 8 (symmetric) are lossless where scales are F16. Others get offsets,
 /// <c>(8 − zero) · scale</c> in F16, which is exact unless the product has more than 11 bits. Version 1 holds zero points
-/// less one, of four bits: 15 stands for zero. Columns in another order than their groups' (act-order) are not taken.
+/// less one, of four bits: 15 stands for zero. Where columns are in another order than
+/// their groups' (act-order), they are sorted by group, and the layer has an input order.
 /// </para>
 /// <para>Source: <c>qlinear</c> of AutoGPTQ and GPTQModel.</para>
 /// </remarks>
@@ -70,27 +71,56 @@ public sealed class GptqSource : ImportSource
             Linear4BitShape shape = tensors.ShapeOf(prefix, weight.Shape[0] * 8, weight.Shape[1], scale.Shape[0], group);
             tensors.Expect(prefix, Scale, scale, [TensorType.F16, TensorType.BF16, TensorType.F32], shape.Groups, shape.Out);
             tensors.Expect(prefix, Zero, zero, [TensorType.I32], shape.Groups, (shape.Out + 7) / 8);
-            GroupIndex.Check(tensors, prefix, Index, shape);
+            int[]? order = GroupIndex.ReadOrder(tensors, prefix, Index, shape);
             string what = $"{source.Description}: layer {PackedTensors.Name(prefix, Weight)}";
-            new Layer(shape, weight, scale, zero, format, what).AddTo(tensors.Imported, prefix, FormatName);
+            new Layer(shape, weight, scale, zero, format, what, order).AddTo(tensors.Imported, prefix, FormatName);
         }
 
         return tensors.PassTheRest();
     }
 
     private sealed class Layer(
-        Linear4BitShape shape, WeightTensor weight, WeightTensor scale, WeightTensor zero, GptqFormat format, string what)
-        : PackedLayer(shape, scale, [weight, zero], what)
+        Linear4BitShape shape, WeightTensor weight, WeightTensor scale, WeightTensor zero, GptqFormat format, string what, int[]? order)
+        : PackedLayer(shape, scale, [weight, zero], what, order)
     {
         protected override int ScaleIndex(int row, int group) => group * Shape.Out + row;
 
-        protected override void FillNibbles(LayerBuilder layer) => ReadWords(weight, (step, words) =>
+        protected override void FillNibbles(LayerBuilder layer)
         {
-            for (int o = 0; o < Shape.Out; o++)
+            if (Order is not null)
             {
-                words.Slice(o * WordBytes, WordBytes).CopyTo(layer.Row(o)[(step * WordBytes)..]);
+                FillInOrder(layer, Order);
+                return;
             }
-        });
+
+            ReadWords(weight, (step, words) =>
+            {
+                for (int o = 0; o < Shape.Out; o++)
+                {
+                    words.Slice(o * WordBytes, WordBytes).CopyTo(layer.Row(o)[(step * WordBytes)..]);
+                }
+            });
+        }
+
+        private void FillInOrder(LayerBuilder layer, int[] order)
+        {
+            int[] columns = new int[order.Length];
+            for (int k = 0; k < order.Length; k++)
+            {
+                columns[order[k]] = k;
+            }
+
+            ReadWords(weight, (step, words) =>
+            {
+                for (int o = 0; o < Shape.Out; o++)
+                {
+                    for (int i = 0; i < WordNibbles; i++)
+                    {
+                        layer.SetNibble(o, columns[step * WordNibbles + i], Nibble(words, o * WordNibbles + i));
+                    }
+                }
+            });
+        }
 
         protected override byte[] ReadZeros()
         {

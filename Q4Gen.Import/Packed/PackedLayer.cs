@@ -8,7 +8,7 @@ namespace Q4Gen.Import.Packed;
 /// A layer of 4-bit integers with a scale a group and perhaps a zero point: <c>w = (q − zero) · scale</c>, which is
 /// <c>(q − 8) · scale + (8 − zero) · scale</c>. Formats differ in where q, scale and zero are.
 /// </summary>
-internal abstract class PackedLayer(Linear4BitShape shape, WeightTensor scales, WeightTensor[] others, string what)
+internal abstract class PackedLayer(Linear4BitShape shape, WeightTensor scales, WeightTensor[] others, string what, int[]? order = null)
 {
     /// <summary>Bytes of a word of eight nibbles.</summary>
     protected const int WordBytes = sizeof(uint);
@@ -21,6 +21,9 @@ internal abstract class PackedLayer(Linear4BitShape shape, WeightTensor scales, 
     /// <summary>In, Out and Group.</summary>
     public Linear4BitShape Shape => shape;
 
+    /// <summary>The column of the file that stands at each of ours; null where they are the same.</summary>
+    protected int[]? Order => order;
+
     /// <summary>Adds the layer to what is imported; zero points are read now, because it depends on them whether it has offsets.</summary>
     /// <param name="tensors">What is imported.</param>
     /// <param name="name">The layer's prefix.</param>
@@ -28,7 +31,7 @@ internal abstract class PackedLayer(Linear4BitShape shape, WeightTensor scales, 
     public void AddTo(ImportedTensors tensors, string name, string format)
     {
         bool affine = IsAffine();
-        var layer = new ImportedLayer(name, format, shape, affine, alwaysLossless: !affine && scales.Type == TensorType.F16);
+        var layer = new ImportedLayer(name, format, shape, affine, order is not null, alwaysLossless: !affine && scales.Type == TensorType.F16);
         tensors.AddLayer(layer, [scales, .. others], () => Convert(affine));
     }
 
@@ -50,14 +53,24 @@ internal abstract class PackedLayer(Linear4BitShape shape, WeightTensor scales, 
     /// <summary>Where the scale of a row's group is.</summary>
     protected virtual int ScaleIndex(int row, int group) => row * shape.Groups + group;
 
-    /// <summary>Rows in the order of columns, perhaps filled up at their ends: the file's bytes are ours.</summary>
+    /// <summary>Rows in the order of columns, perhaps filled up at their ends: the file's bytes are ours, or their nibbles in our order.</summary>
     protected void CopyRows(WeightTensor words, LayerBuilder layer)
     {
         int rowBytes = (int)(words.ByteLength / shape.Out);
         byte[] row = new byte[rowBytes];
         for (int o = 0; o < shape.Out; o++)
         {
-            words.Read((long)o * rowBytes, row)[..(shape.In / 2)].CopyTo(layer.Row(o));
+            ReadOnlySpan<byte> bytes = words.Read((long)o * rowBytes, row);
+            if (order is null)
+            {
+                bytes[..(shape.In / 2)].CopyTo(layer.Row(o));
+                continue;
+            }
+
+            for (int k = 0; k < order.Length; k++)
+            {
+                layer.SetNibble(o, k, Nibble(bytes, order[k]));
+            }
         }
     }
 
@@ -85,7 +98,7 @@ internal abstract class PackedLayer(Linear4BitShape shape, WeightTensor scales, 
 
     private ConvertedLayer Convert(bool affine)
     {
-        var layer = new LayerBuilder(shape, affine, what);
+        var layer = new LayerBuilder(shape, affine, what, order);
         FillNibbles(layer);
         float[] scale = scales.ToSingleArray();
         byte[]? zeros = affine ? ReadZeros() : null;

@@ -16,8 +16,10 @@ public readonly unsafe struct KernelCall
     private readonly float* _bias;
     private readonly short* _offsets;
     private readonly float* _sums;
+    private readonly int* _order;
 
-    internal KernelCall(float* x, float* y, int rows, int* weights, short* scales, float* bias, short* offsets = null, float* sums = null)
+    internal KernelCall(
+        float* x, float* y, int rows, int* weights, short* scales, float* bias, short* offsets = null, float* sums = null, int* order = null)
     {
         _x = x;
         _y = y;
@@ -27,6 +29,7 @@ public readonly unsafe struct KernelCall
         _bias = bias;
         _offsets = offsets;
         _sums = sums;
+        _order = order;
     }
 
     private KernelCall(in KernelCall call, void* tiles, TileCounts counts)
@@ -79,6 +82,12 @@ public readonly unsafe struct KernelCall
     /// <summary>The first sum of a group of x, <c>[row][group]</c>; not there before <see cref="WithSums"/>.</summary>
     internal ref float Sums => ref *_sums;
 
+    /// <summary>Whether columns of the weights are in another order than those of <see cref="X"/>; not after <see cref="InOrder"/>.</summary>
+    internal bool HasInputOrder => _order != null;
+
+    /// <summary>The input feature of the first column.</summary>
+    internal ref int Order => ref *_order;
+
     /// <summary>
     /// This thread's scratch memory, 64-byte aligned and kept for its lifetime: at least <paramref name="floats"/> elements.
     /// </summary>
@@ -86,10 +95,13 @@ public readonly unsafe struct KernelCall
 
     /// <summary>The same call on some of its rows.</summary>
     internal KernelCall Slice(int firstRow, int rows, Linear4BitShape shape) =>
-        new(_x + (nint)firstRow * shape.In, _y + (nint)firstRow * shape.Out, rows, _weights, _scales, _bias, _offsets);
+        new(_x + (nint)firstRow * shape.In, _y + (nint)firstRow * shape.Out, rows, _weights, _scales, _bias, _offsets, null, _order);
 
     /// <summary>The same row-major call with the sums of its groups of x at <paramref name="sums"/>.</summary>
-    internal KernelCall WithSums(float* sums) => new(_x, _y, Rows, _weights, _scales, _bias, _offsets, sums);
+    internal KernelCall WithSums(float* sums) => new(_x, _y, Rows, _weights, _scales, _bias, _offsets, sums, _order);
+
+    /// <summary>The same row-major call with its rows at <paramref name="x"/>, in the order of columns.</summary>
+    internal KernelCall InOrder(float* x) => new(x, _y, Rows, _weights, _scales, _bias, _offsets, _sums);
 
     /// <summary>The same call with its rows packed by tiles at <paramref name="tiles"/>.</summary>
     internal KernelCall Tiled(void* tiles, TileCounts counts) => new(this, tiles, counts);

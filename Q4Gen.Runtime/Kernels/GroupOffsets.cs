@@ -14,16 +14,19 @@ internal static class GroupOffsets
 {
     private const int PanelRows = PanelLayout.PanelRows;
 
-    /// <summary>Sums each group of each row of x: <c>sums[rows, groups]</c>. Summed in float64 and rounded once, for sums cancel.</summary>
-    public static void Sum(Linear4BitShape shape, ref readonly float x, int rows, ref float sums)
+    /// <summary>
+    /// Sums each group of the rows of x from <paramref name="firstRow"/> up to <paramref name="endRow"/>:
+    /// <c>sums[rows, groups]</c>. Summed in float64 and rounded once, for sums cancel.
+    /// </summary>
+    public static void Sum(in KernelCall call, Linear4BitShape shape, int firstRow, int endRow)
     {
-        for (int row = 0; row < rows; row++)
+        for (int row = firstRow; row < endRow; row++)
         {
-            ReadOnlySpan<float> rest = MemoryMarshal.CreateReadOnlySpan(in Unsafe.Add(ref Unsafe.AsRef(in x), (nint)row * shape.In), shape.In);
+            ReadOnlySpan<float> rest = MemoryMarshal.CreateReadOnlySpan(in Unsafe.Add(ref call.X, (nint)row * shape.In), shape.In);
             for (int group = 0; group < shape.Groups; group++)
             {
                 int columns = Math.Min(shape.Group, rest.Length);
-                Unsafe.Add(ref sums, (nint)row * shape.Groups + group) = Sum(rest[..columns]);
+                Unsafe.Add(ref call.Sums, (nint)row * shape.Groups + group) = Sum(rest[..columns]);
                 rest = rest[columns..];
             }
         }

@@ -11,53 +11,41 @@ public static class GeneratedLayer
     /// <summary>Packs a layer of a declared shape from memory.</summary>
     /// <param name="shape">The declared shape.</param>
     /// <param name="hasBias">Whether the declaration has a bias.</param>
+    /// <param name="isAffine">Whether it declares affine weights.</param>
     /// <param name="weight4Bit">Packed weights <c>[out, in/2]</c>.</param>
     /// <param name="scales4Bit">Scales <c>[out, ceil(in/group)]</c>; finite.</param>
+    /// <param name="offsets4Bit">Offsets <c>[out, ceil(in/group)]</c>, finite; empty exactly where <paramref name="isAffine"/> is false.</param>
     /// <param name="bias">Bias <c>[out]</c>, finite; empty exactly where <paramref name="hasBias"/> is false.</param>
-    /// <exception cref="ArgumentException">A span has the wrong length, or a scale or bias is not finite.</exception>
+    /// <param name="order4Bit">The input feature of each column, <c>[in]</c>, each once; empty where columns are in the order of inputs.</param>
+    /// <exception cref="ArgumentException">A span has the wrong length, a scale, offset or bias is not finite, or the order is none.</exception>
     public static PackedWeights Pack(
         Linear4BitShape shape,
         bool hasBias,
-        ReadOnlySpan<byte> weight4Bit,
-        ReadOnlySpan<Half> scales4Bit,
-        ReadOnlySpan<float> bias)
-    {
-        CheckBias(shape, hasBias, bias);
-        return PanelPacker.Pack(shape, weight4Bit, scales4Bit, bias);
-    }
-
-    /// <summary>Packs a layer of a declared shape with affine weights from memory.</summary>
-    /// <param name="shape">The declared shape.</param>
-    /// <param name="hasBias">Whether the declaration has a bias.</param>
-    /// <param name="weight4Bit">Packed weights <c>[out, in/2]</c>.</param>
-    /// <param name="scales4Bit">Scales <c>[out, ceil(in/group)]</c>; finite.</param>
-    /// <param name="offsets4Bit">Offsets <c>[out, ceil(in/group)]</c>; finite.</param>
-    /// <param name="bias">Bias <c>[out]</c>, finite; empty exactly where <paramref name="hasBias"/> is false.</param>
-    /// <exception cref="ArgumentException">A span has the wrong length, or a scale, offset or bias is not finite.</exception>
-    public static PackedWeights Pack(
-        Linear4BitShape shape,
-        bool hasBias,
+        bool isAffine,
         ReadOnlySpan<byte> weight4Bit,
         ReadOnlySpan<Half> scales4Bit,
         ReadOnlySpan<Half> offsets4Bit,
-        ReadOnlySpan<float> bias)
+        ReadOnlySpan<float> bias,
+        ReadOnlySpan<int> order4Bit)
     {
-        CheckBias(shape, hasBias, bias);
-        if (offsets4Bit.IsEmpty)
+        // An empty span means "none" further down, which would drop a declared one without a word.
+        if (hasBias && bias.IsEmpty)
+        {
+            throw new ArgumentException(
+                $"The layer {shape} declares Bias = true, but the bias is empty; give {shape.Out} values.", nameof(bias));
+        }
+
+        if (isAffine && offsets4Bit.IsEmpty)
         {
             throw new ArgumentException(
                 $"The layer {shape} declares Affine = true, but there are no offsets; give {shape.ScaleCount} values.", nameof(offsets4Bit));
         }
 
-        return PanelPacker.Pack(shape, weight4Bit, scales4Bit, offsets4Bit, bias);
+        return PanelPacker.Pack(shape, weight4Bit, scales4Bit, bias, offsets4Bit, order4Bit);
     }
 
     /// <summary>Loads the weights named <paramref name="prefix"/> and checks them against a declared shape.</summary>
     /// <exception cref="WeightFormatException">A tensor is missing, undeclared, or has the wrong type, shape or values.</exception>
-    public static PackedWeights Load(IWeightSource weights, string prefix, Linear4BitShape shape, bool hasBias) =>
-        Load(weights, prefix, shape, hasBias, isAffine: false);
-
-    /// <inheritdoc cref="Load(IWeightSource, string, Linear4BitShape, bool)"/>
     public static PackedWeights Load(IWeightSource weights, string prefix, Linear4BitShape shape, bool hasBias, bool isAffine)
     {
         ArgumentNullException.ThrowIfNull(weights);
@@ -90,14 +78,4 @@ public static class GeneratedLayer
     /// <param name="property">What the message calls the property.</param>
     public static InvalidOperationException NotLoaded(string property) =>
         new($"{property} holds no layer yet; call Load on its model first.");
-
-    /// <summary>An empty span means "no bias" further down, which would drop a declared one without a word.</summary>
-    private static void CheckBias(Linear4BitShape shape, bool hasBias, ReadOnlySpan<float> bias)
-    {
-        if (hasBias && bias.IsEmpty)
-        {
-            throw new ArgumentException(
-                $"The layer {shape} declares Bias = true, but the bias is empty; give {shape.Out} values.", nameof(bias));
-        }
-    }
 }

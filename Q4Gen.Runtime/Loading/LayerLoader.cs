@@ -53,7 +53,8 @@ internal static class LayerLoader
         {
             tensors.CheckScales();
             float[]? bias = tensors.ReadBias();
-            var packed = new PackedWeights(shape, bias != null, tensors.Offsets != null);
+            int[]? order = tensors.ReadOrder();
+            var packed = new PackedWeights(shape, bias != null, tensors.Offsets != null, order != null);
             try
             {
                 PackChunks(packed, tensors);
@@ -62,6 +63,7 @@ internal static class LayerLoader
                     PanelPacker.SetBias(packed, bias);
                 }
 
+                PanelPacker.SetOrder(packed, order);
                 tensors.CheckUnchanged();
                 return packed;
             }
@@ -114,17 +116,18 @@ internal static class LayerLoader
         {
             PanelPacker.PackRows(
                 packed, firstRow, tensors.Weight.Read((long)firstRow * (tensors.In / 2), buffer.AsSpan(0, weightBytes)));
-            PanelPacker.PackScales(packed, firstRow, MemoryMarshal.Cast<byte, Half>(
-                tensors.Scales.Read((long)firstRow * tensors.Groups * sizeof(ushort), buffer.AsSpan(0, scaleBytes))));
+            PackGroups(tensors.Scales, areOffsets: false);
             if (tensors.Offsets is not null)
             {
-                PanelPacker.PackOffsets(packed, firstRow, MemoryMarshal.Cast<byte, Half>(
-                    tensors.Offsets.Read((long)firstRow * tensors.Groups * sizeof(ushort), buffer.AsSpan(0, scaleBytes))));
+                PackGroups(tensors.Offsets, areOffsets: true);
             }
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
+
+        void PackGroups(WeightTensor values, bool areOffsets) => PanelPacker.PackGroups(
+            packed, firstRow, MemoryMarshal.Cast<byte, Half>(values.Read((long)firstRow * tensors.Groups * sizeof(ushort), buffer.AsSpan(0, scaleBytes))), areOffsets);
     }
 }

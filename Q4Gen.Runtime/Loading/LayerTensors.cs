@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Q4Gen.Kernels;
 using Q4Gen.Packing;
 using Q4Gen.Safetensors;
 
@@ -10,6 +11,7 @@ internal sealed class LayerTensors
     public const string WeightSuffix = "weight_4bit";
     public const string ScalesSuffix = "scales_4bit";
     public const string OffsetsSuffix = "offsets_4bit";
+    public const string OrderSuffix = "order_4bit";
     public const string BiasSuffix = "bias";
 
     // Keeps every count of bytes in sixteen rows inside 32 bits, and hostile shapes out of later arithmetic.
@@ -18,13 +20,14 @@ internal sealed class LayerTensors
     // Scales are checked in pieces of this many bytes.
     private const int CheckBytes = 1 << 20;
 
-    private LayerTensors(IWeightSource source, string prefix, WeightTensor weight, WeightTensor scales, WeightTensor? offsets, WeightTensor? bias)
+    private LayerTensors(IWeightSource source, string prefix, WeightTensor weight, WeightTensor scales, WeightTensor? offsets, WeightTensor? order, WeightTensor? bias)
     {
         Source = source;
         Prefix = prefix;
         Weight = weight;
         Scales = scales;
         Offsets = offsets;
+        Order = order;
         Bias = bias;
     }
 
@@ -40,6 +43,9 @@ internal sealed class LayerTensors
 
     /// <summary>F16 <c>[out, groups]</c>, where the weights are affine.</summary>
     public WeightTensor? Offsets { get; }
+
+    /// <summary>I32 <c>[in]</c>, where columns are in another order than input features.</summary>
+    public WeightTensor? Order { get; }
 
     /// <summary>F32, F16 or BF16 <c>[out]</c>, where there is one.</summary>
     public WeightTensor? Bias { get; }
@@ -57,8 +63,9 @@ internal sealed class LayerTensors
         WeightTensor weight = Get(source, prefix, WeightSuffix);
         WeightTensor scales = Get(source, prefix, ScalesSuffix);
         source.TryGet(Join(prefix, OffsetsSuffix), out WeightTensor? offsets);
+        source.TryGet(Join(prefix, OrderSuffix), out WeightTensor? order);
         source.TryGet(Join(prefix, BiasSuffix), out WeightTensor? bias);
-        var tensors = new LayerTensors(source, prefix, weight, scales, offsets, bias);
+        var tensors = new LayerTensors(source, prefix, weight, scales, offsets, order, bias);
 
         if (weight.Type != TensorType.U8 || weight.Shape is not [> 0 and <= MaxFeatures, > 0 and <= MaxFeatures / 2])
         {
@@ -76,6 +83,12 @@ internal sealed class LayerTensors
         {
             throw tensors.Unfit(OffsetsSuffix, offsets,
                 $"F16 [{tensors.Out}, {tensors.Groups}] is expected beside {tensors.Name(ScalesSuffix)} {scales}; quantise the layer again");
+        }
+
+        if (order != null && (order.Type != TensorType.I32 || order.Shape is not [var columns] || columns != tensors.In))
+        {
+            throw tensors.Unfit(OrderSuffix, order,
+                $"I32 [{tensors.In}] is expected beside {tensors.Name(WeightSuffix)} {weight}; convert the layer again");
         }
 
         if (bias != null
@@ -165,7 +178,23 @@ internal sealed class LayerTensors
                 $"{Source.Description}: tensor {Name(BiasSuffix)} holds {Describe(bias![index])} at row {index}, but biases are finite; convert the layer again.");
     }
 
-    private WeightTensor[] All() => [.. new[] { Weight, Scales, Offsets, Bias }.OfType<WeightTensor>()];
+    /// <summary>The input feature of each column, or null where that is the column itself.</summary>
+    /// <exception cref="WeightFormatException">One is named twice, or there is no such.</exception>
+    public int[]? ReadOrder()
+    {
+        if (Order is null)
+        {
+            return null;
+        }
+
+        var order = new int[In];
+        Order.Read(0, MemoryMarshal.AsBytes(order.AsSpan())).CopyTo(MemoryMarshal.AsBytes(order.AsSpan()));
+        return InputOrder.FindFlaw(order) is { } flaw
+            ? throw new WeightFormatException($"{Source.Description}: tensor {Name(OrderSuffix)} {flaw}; convert the layer again.")
+            : InputOrder.IsIdentity(order) ? null : order;
+    }
+
+    private WeightTensor[] All() => [.. new[] { Weight, Scales, Offsets, Order, Bias }.OfType<WeightTensor>()];
 
     private void CheckFinite(WeightTensor tensor, string suffix, string what)
     {

@@ -81,16 +81,6 @@ public sealed partial class ModelLoad
     /// <param name="name">Its name in the model.</param>
     /// <param name="family">The kernels of the declared shape.</param>
     /// <param name="hasBias">Whether it declares a bias.</param>
-    /// <param name="layer">Where it goes.</param>
-    [EditorBrowsable(EditorBrowsableState.Never)]
-    public void Layer(string prefix, string name, KernelFamily family, bool hasBias, ref Linear4Bit? layer) =>
-        Layer(prefix, name, family, hasBias, isAffine: false, ref layer);
-
-    /// <summary>Visits a layer of a generated property.</summary>
-    /// <param name="prefix">Name of the model that has it.</param>
-    /// <param name="name">Its name in the model.</param>
-    /// <param name="family">The kernels of the declared shape.</param>
-    /// <param name="hasBias">Whether it declares a bias.</param>
     /// <param name="isAffine">Whether it declares affine weights.</param>
     /// <param name="layer">Where it goes.</param>
     [EditorBrowsable(EditorBrowsableState.Never)]

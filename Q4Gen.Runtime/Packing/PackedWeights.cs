@@ -6,8 +6,8 @@ using Q4Gen.Packing;
 namespace Q4Gen.Kernels;
 
 /// <summary>
-/// The weights of one layer in panel layout, in one block of aligned native memory: words, scales, bias, offsets. Immutable once
-/// filled, shared by a layer and its clones, and freed when the last of them lets go.
+/// The weights of one layer in panel layout, in one block of aligned native memory: words, scales, bias, offsets and the
+/// order of columns. Immutable once filled, shared by a layer and its clones, and freed when the last of them lets go.
 /// </summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
 public sealed unsafe class PackedWeights
@@ -17,6 +17,7 @@ public sealed unsafe class PackedWeights
     private readonly long _scalesOffset;
     private readonly long _biasOffset;
     private readonly long _offsetsOffset;
+    private readonly long _orderOffset;
     private nint _memory;
     private int _references;
 
@@ -25,16 +26,18 @@ public sealed unsafe class PackedWeights
     /// reach past the last column are the packer's.
     /// </summary>
     /// <exception cref="OutOfMemoryException">There is no such block of native memory.</exception>
-    internal PackedWeights(Linear4BitShape shape, bool hasBias, bool isAffine = false)
+    internal PackedWeights(Linear4BitShape shape, bool hasBias, bool isAffine = false, bool hasInputOrder = false)
     {
         shape.Validate();
         Shape = shape;
         HasBias = hasBias;
         IsAffine = isAffine;
+        HasInputOrder = hasInputOrder;
         _scalesOffset = AlignUp(shape.PackedWeightBytes);
         _biasOffset = _scalesOffset + AlignUp(shape.PackedScaleBytes);
         _offsetsOffset = _biasOffset + AlignUp((long)shape.Panels * PanelLayout.PanelRows * sizeof(float));
-        ByteLength = _offsetsOffset + (isAffine ? AlignUp(shape.PackedScaleBytes) : 0);
+        _orderOffset = _offsetsOffset + (isAffine ? AlignUp(shape.PackedScaleBytes) : 0);
+        ByteLength = _orderOffset + (hasInputOrder ? AlignUp(shape.In * (long)sizeof(int)) : 0);
         _memory = (nint)NativeMemory.AlignedAlloc((nuint)ByteLength, ByteLength < HugePages.MinBlockBytes ? Alignment : HugePages.Bytes);
         HugePages.Advise(_memory, ByteLength);
         GC.AddMemoryPressure(ByteLength);
@@ -64,6 +67,9 @@ public sealed unsafe class PackedWeights
     /// <summary>Whether each group has an offset beside its scale.</summary>
     public bool IsAffine { get; }
 
+    /// <summary>Whether columns are in another order than input features.</summary>
+    public bool HasInputOrder { get; }
+
     /// <summary>Bytes of native memory.</summary>
     public long ByteLength { get; }
 
@@ -72,6 +78,9 @@ public sealed unsafe class PackedWeights
 
     /// <summary>The bias, padded to whole panels.</summary>
     internal float* Bias => (float*)(_memory + (nint)_biasOffset);
+
+    /// <summary>The input feature of each column, <c>[in]</c>, where columns have an order of their own.</summary>
+    internal int* Order => (int*)(_memory + (nint)_orderOffset);
 
     /// <summary>The words of a panel, <c>[step][16]</c>.</summary>
     internal uint* Words(int panel) => (uint*)_memory + (nint)panel * Shape.Steps * PanelLayout.StepWords;
@@ -85,7 +94,8 @@ public sealed unsafe class PackedWeights
         (short*)(_memory + (nint)_offsetsOffset) + (nint)panel * Shape.Groups * PanelLayout.PanelRows;
 
     /// <summary>A kernel call on these weights; the caller holds a reference to them until the call is over.</summary>
-    internal KernelCall Call(float* x, float* y, int rows) => new(x, y, rows, (int*)Words(0), Scales(0), Bias, IsAffine ? Offsets(0) : null);
+    internal KernelCall Call(float* x, float* y, int rows) => new(
+        x, y, rows, (int*)Words(0), Scales(0), Bias, IsAffine ? Offsets(0) : null, order: HasInputOrder ? Order : null);
 
     /// <summary>Counts one more layer.</summary>
     /// <exception cref="ObjectDisposedException">The last layer on these weights let go of them already.</exception>

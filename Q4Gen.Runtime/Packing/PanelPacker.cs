@@ -12,22 +12,22 @@ namespace Q4Gen.Packing;
 /// </summary>
 internal static unsafe class PanelPacker
 {
-    /// <summary>Packs a whole layer whose weights are not affine.</summary>
-    /// <inheritdoc cref="Pack(Linear4BitShape, ReadOnlySpan{byte}, ReadOnlySpan{Half}, ReadOnlySpan{Half}, ReadOnlySpan{float})"/>
-    public static PackedWeights Pack(
-        Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit, ReadOnlySpan<float> bias) =>
-        Pack(shape, weight4Bit, scales4Bit, default, bias);
-
     /// <summary>Packs a whole layer.</summary>
     /// <param name="shape">The layer's shape.</param>
     /// <param name="weight4Bit"><c>[out, in/2]</c>.</param>
     /// <param name="scales4Bit"><c>[out, groups]</c>; finite.</param>
-    /// <param name="offsets4Bit"><c>[out, groups]</c>, finite; empty for weights without.</param>
     /// <param name="bias"><c>[out]</c>, finite; empty for none.</param>
+    /// <param name="offsets4Bit"><c>[out, groups]</c>, finite; empty for weights without.</param>
+    /// <param name="order4Bit">The input feature of each column, <c>[in]</c>, each once; empty where columns are in the order of inputs.</param>
     /// <exception cref="ArgumentOutOfRangeException">No layer has this shape.</exception>
-    /// <exception cref="ArgumentException">A span has the wrong length, or a scale, offset or bias is not finite.</exception>
+    /// <exception cref="ArgumentException">A span has the wrong length, a scale, offset or bias is not finite, or the order is none.</exception>
     public static PackedWeights Pack(
-        Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit, ReadOnlySpan<Half> offsets4Bit, ReadOnlySpan<float> bias)
+        Linear4BitShape shape,
+        ReadOnlySpan<byte> weight4Bit,
+        ReadOnlySpan<Half> scales4Bit,
+        ReadOnlySpan<float> bias = default,
+        ReadOnlySpan<Half> offsets4Bit = default,
+        ReadOnlySpan<int> order4Bit = default)
     {
         shape.Validate();
         CheckLength(weight4Bit.Length, shape.WeightBytes, "bytes", $"[out = {shape.Out}, in/2 = {shape.In / 2}]", nameof(weight4Bit));
@@ -65,15 +65,25 @@ internal static unsafe class PanelPacker
             throw new ArgumentException($"{nameof(bias)}[{bad}] is {bias[bad]}, but every bias must be finite.", nameof(bias));
         }
 
-        var target = new PackedWeights(shape, hasBias: !bias.IsEmpty, isAffine: !offsets4Bit.IsEmpty);
+        if (!order4Bit.IsEmpty)
+        {
+            CheckLength(order4Bit.Length, shape.In, "elements", $"[in = {shape.In}], or nothing where columns are in the order of inputs", nameof(order4Bit));
+            if (InputOrder.FindFlaw(order4Bit) is { } flaw)
+            {
+                throw new ArgumentException($"{nameof(order4Bit)} {flaw}.", nameof(order4Bit));
+            }
+        }
+
+        var target = new PackedWeights(shape, hasBias: !bias.IsEmpty, isAffine: !offsets4Bit.IsEmpty, hasInputOrder: !InputOrder.IsIdentity(order4Bit));
         PackRows(target, 0, weight4Bit);
-        PackScales(target, 0, scales4Bit);
+        PackGroups(target, 0, scales4Bit, areOffsets: false);
         if (target.IsAffine)
         {
-            PackOffsets(target, 0, offsets4Bit);
+            PackGroups(target, 0, offsets4Bit, areOffsets: true);
         }
 
         SetBias(target, bias);
+        SetOrder(target, order4Bit);
         return target;
     }
 
@@ -96,23 +106,31 @@ internal static unsafe class PanelPacker
         }
     }
 
-    /// <summary>Packs some rows of scales. Whether they are finite is the caller's to check: see <see cref="IndexOfNonFinite(ReadOnlySpan{Half})"/>.</summary>
+    /// <summary>
+    /// Packs some rows of scales, or of the offsets beside them. Whether they are finite is the caller's to check: see
+    /// <see cref="IndexOfNonFinite(ReadOnlySpan{Half})"/>.
+    /// </summary>
     /// <param name="target">Weights that nobody computes with yet.</param>
     /// <param name="firstRow">The first row: a multiple of 16.</param>
-    /// <param name="scaleRows"><c>[rows, groups]</c>; the number of rows is a multiple of 16 or reaches to the last row.</param>
+    /// <param name="groupRows"><c>[rows, groups]</c>; the number of rows is a multiple of 16 or reaches to the last row.</param>
+    /// <param name="areOffsets">Whether these are the offsets of affine weights.</param>
     /// <exception cref="ArgumentException">These are not such rows.</exception>
-    public static void PackScales(PackedWeights target, int firstRow, ReadOnlySpan<Half> scaleRows)
+    public static void PackGroups(PackedWeights target, int firstRow, ReadOnlySpan<Half> groupRows, bool areOffsets)
     {
-        int rows = CountRows(target.Shape, firstRow, scaleRows.Length, target.Shape.Groups, nameof(scaleRows));
-        PackGroups(target.Scales(firstRow / PanelLayout.PanelRows), target.Shape.Groups, rows, scaleRows);
-    }
-
-    /// <summary>As <see cref="PackScales"/>, the offsets of affine weights.</summary>
-    /// <inheritdoc cref="PackScales"/>
-    public static void PackOffsets(PackedWeights target, int firstRow, ReadOnlySpan<Half> scaleRows)
-    {
-        int rows = CountRows(target.Shape, firstRow, scaleRows.Length, target.Shape.Groups, nameof(scaleRows));
-        PackGroups(target.Offsets(firstRow / PanelLayout.PanelRows), target.Shape.Groups, rows, scaleRows);
+        int groups = target.Shape.Groups;
+        int rows = CountRows(target.Shape, firstRow, groupRows.Length, groups, nameof(groupRows));
+        int firstPanel = firstRow / PanelLayout.PanelRows;
+        short* panels = areOffsets ? target.Offsets(firstPanel) : target.Scales(firstPanel);
+        ReadOnlySpan<short> bits = MemoryMarshal.Cast<Half, short>(groupRows);
+        for (int row = 0; row < rows; row++)
+        {
+            short* lane = Lane(panels + (nint)(row / PanelLayout.PanelRows) * groups * PanelLayout.PanelRows, row);
+            ReadOnlySpan<short> values = bits.Slice(row * groups, groups);
+            for (int group = 0; group < values.Length; group++)
+            {
+                lane[(nint)group * PanelLayout.PanelRows] = values[group];
+            }
+        }
     }
 
     /// <summary>Sets the bias; nothing where the layer declares none. Whether it is finite is the caller's to check.</summary>
@@ -122,6 +140,26 @@ internal static unsafe class PanelPacker
         CheckLength(bias.Length, target.HasBias ? target.Shape.Out : 0, "elements",
             target.HasBias ? $"[out = {target.Shape.Out}]" : "a layer without bias", nameof(bias));
         bias.CopyTo(new Span<float>(target.Bias, bias.Length));
+    }
+
+    /// <summary>Sets the order of columns; nothing where the layer has none. Whether it is one is the caller's to check.</summary>
+    public static void SetOrder(PackedWeights target, ReadOnlySpan<int> order4Bit)
+    {
+        if (target.HasInputOrder)
+        {
+            order4Bit.CopyTo(new Span<int>(target.Order, target.Shape.In));
+        }
+    }
+
+    /// <summary>The order of columns; where the layer has none of its own, that of inputs.</summary>
+    /// <exception cref="ArgumentException">The destination has another length.</exception>
+    public static void CopyOrder(PackedWeights source, Span<int> order4Bit)
+    {
+        CheckLength(order4Bit.Length, source.Shape.In, "elements", $"[in = {source.Shape.In}]", nameof(order4Bit));
+        for (int k = 0; k < order4Bit.Length; k++)
+        {
+            order4Bit[k] = source.HasInputOrder ? source.Order[k] : k;
+        }
     }
 
     /// <summary>The layout of files back: <c>[out, in/2]</c>.</summary>
@@ -210,21 +248,6 @@ internal static unsafe class PanelPacker
 
     private static T* Lane<T>(T* panel, int row)
         where T : unmanaged => panel + row % PanelLayout.PanelRows;
-
-    /// <summary>Rows of <c>[groups]</c> into panels of <c>[group][16]</c>.</summary>
-    private static void PackGroups(short* panels, int groups, int rows, ReadOnlySpan<Half> source)
-    {
-        ReadOnlySpan<short> bits = MemoryMarshal.Cast<Half, short>(source);
-        for (int row = 0; row < rows; row++)
-        {
-            short* lane = Lane(panels + (nint)(row / PanelLayout.PanelRows) * groups * PanelLayout.PanelRows, row);
-            ReadOnlySpan<short> values = bits.Slice(row * groups, groups);
-            for (int group = 0; group < values.Length; group++)
-            {
-                lane[(nint)group * PanelLayout.PanelRows] = values[group];
-            }
-        }
-    }
 
     private static void UnpackGroups(short* panels, Linear4BitShape shape, Span<Half> destination)
     {

@@ -85,11 +85,12 @@ internal static class ModelQuantizer
                 {
                     Add(LayerTensors.Join(prefix, LayerTensors.OffsetsSuffix), offsets);
                 }
-                else if (source.TryGet(LayerTensors.Join(prefix, LayerTensors.OffsetsSuffix), out _))
+                else
                 {
-                    // They would be taken for this matrix's.
-                    throw Taken(LayerTensors.Join(prefix, LayerTensors.OffsetsSuffix));
+                    CheckAbsent(LayerTensors.Join(prefix, LayerTensors.OffsetsSuffix));
                 }
+
+                CheckAbsent(LayerTensors.Join(prefix, LayerTensors.OrderSuffix));
             }
             else if (source.TryGet(name, out WeightTensor? tensor))
             {
@@ -102,6 +103,15 @@ internal static class ModelQuantizer
         void Add(string name, WeightTensor tensor)
         {
             if (!tensors.TryAdd(name, tensor))
+            {
+                throw Taken(name);
+            }
+        }
+
+        // What is there already would be taken for this matrix's.
+        void CheckAbsent(string name)
+        {
+            if (source.TryGet(name, out _))
             {
                 throw Taken(name);
             }

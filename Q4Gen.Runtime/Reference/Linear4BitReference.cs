@@ -6,26 +6,14 @@ namespace Q4Gen;
 /// </summary>
 public static class Linear4BitReference
 {
-    /// <summary>Computes <c>y[r, o] = Σₖ x[r, k] · (nibble[o, k] − 8) · scale[o, k / group] + bias[o]</c>.</summary>
+    /// <summary>Computes <c>y[r, o] = Σₖ x[r, order[k]] · ((nibble[o, k] − 8) · scale[o, k / group] + offset[o, k / group]) + bias[o]</c>.</summary>
     /// <param name="shape">The layer's shape.</param>
     /// <param name="weight4Bit"><c>[out, in/2]</c>: byte i of a row holds column 2i in its low nibble, 2i+1 in its high one.</param>
     /// <param name="scales4Bit"><c>[out, ceil(in/group)]</c>.</param>
     /// <param name="bias"><c>[out]</c>; empty for none.</param>
     /// <param name="x">Row-major <c>[rows, in]</c>.</param>
-    /// <returns>Row-major <c>[rows, out]</c>, in float64.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">No layer has this shape.</exception>
-    /// <exception cref="ArgumentException">A span has the wrong length.</exception>
-    public static double[] Forward(
-        Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit, ReadOnlySpan<float> bias, ReadOnlySpan<float> x) =>
-        Forward(shape, weight4Bit, scales4Bit, [], bias, x);
-
-    /// <summary>Computes <c>y[r, o] = Σₖ x[r, k] · ((nibble[o, k] − 8) · scale[o, k / group] + offset[o, k / group]) + bias[o]</c>.</summary>
-    /// <param name="shape">The layer's shape.</param>
-    /// <param name="weight4Bit"><c>[out, in/2]</c>: byte i of a row holds column 2i in its low nibble, 2i+1 in its high one.</param>
-    /// <param name="scales4Bit"><c>[out, ceil(in/group)]</c>.</param>
     /// <param name="offsets4Bit"><c>[out, ceil(in/group)]</c>; empty where weights are not affine.</param>
-    /// <param name="bias"><c>[out]</c>; empty for none.</param>
-    /// <param name="x">Row-major <c>[rows, in]</c>.</param>
+    /// <param name="order4Bit">The input feature of each column, <c>[in]</c>; empty where columns are in the order of inputs.</param>
     /// <returns>Row-major <c>[rows, out]</c>, in float64.</returns>
     /// <exception cref="ArgumentOutOfRangeException">No layer has this shape.</exception>
     /// <exception cref="ArgumentException">A span has the wrong length.</exception>
@@ -33,14 +21,16 @@ public static class Linear4BitReference
         Linear4BitShape shape,
         ReadOnlySpan<byte> weight4Bit,
         ReadOnlySpan<Half> scales4Bit,
-        ReadOnlySpan<Half> offsets4Bit,
         ReadOnlySpan<float> bias,
-        ReadOnlySpan<float> x)
+        ReadOnlySpan<float> x,
+        ReadOnlySpan<Half> offsets4Bit = default,
+        ReadOnlySpan<int> order4Bit = default)
     {
         float[] w = Dequantize(shape, weight4Bit, scales4Bit);
-        Check(offsets4Bit.IsEmpty || offsets4Bit.Length == shape.ScaleCount, offsets4Bit.Length, shape.ScaleCount, nameof(offsets4Bit));
         Check(bias.IsEmpty || bias.Length == shape.Out, bias.Length, shape.Out, nameof(bias));
         Check(x.Length % shape.In == 0, x.Length, shape.In, nameof(x));
+        Check(offsets4Bit.IsEmpty || offsets4Bit.Length == shape.ScaleCount, offsets4Bit.Length, shape.ScaleCount, nameof(offsets4Bit));
+        Check(order4Bit.IsEmpty || order4Bit.Length == shape.In, order4Bit.Length, shape.In, nameof(order4Bit));
         int rows = x.Length / shape.In;
         var y = new double[(long)rows * shape.Out];
         for (int row = 0; row < rows; row++)
@@ -51,7 +41,8 @@ public static class Linear4BitReference
                 for (int k = 0; k < shape.In; k++)
                 {
                     double offset = offsets4Bit.IsEmpty ? 0 : (double)offsets4Bit[o * shape.Groups + k / shape.Group];
-                    sum += x[row * shape.In + k] * (w[(long)o * shape.In + k] + offset);
+                    int input = order4Bit.IsEmpty ? k : order4Bit[k];
+                    sum += x[row * shape.In + input] * (w[(long)o * shape.In + k] + offset);
                 }
 
                 y[(long)row * shape.Out + o] = sum;
@@ -61,8 +52,8 @@ public static class Linear4BitReference
         return y;
     }
 
-    /// <summary>The matrix <c>W[out, in]</c>; exact, because 4 bits times an F16 scale fit in float32.</summary>
-    /// <inheritdoc cref="Forward(Linear4BitShape, ReadOnlySpan{byte}, ReadOnlySpan{Half}, ReadOnlySpan{float}, ReadOnlySpan{float})"/>
+    /// <summary>The matrix <c>W[out, in]</c> without offsets, its columns in the order in which they are packed; exact, because 4 bits times an F16 scale fit in float32.</summary>
+    /// <inheritdoc cref="Forward"/>
     public static float[] Dequantize(Linear4BitShape shape, ReadOnlySpan<byte> weight4Bit, ReadOnlySpan<Half> scales4Bit)
     {
         shape.Validate();

@@ -29,7 +29,7 @@ internal static unsafe class Unpacked
         }
     }
 
-    /// <summary>One row of W: <c>(nibble − 8) · scale + offset</c>, which float64 holds exactly.</summary>
+    /// <summary>One row of W: <c>(nibble − 8) · scale + offset</c>, which float64 holds exactly, in the order of inputs.</summary>
     private static void Dequantize(PackedWeights weights, int row, Span<double> w)
     {
         Linear4BitShape shape = weights.Shape;
@@ -48,7 +48,7 @@ internal static unsafe class Unpacked
             {
                 uint word = words[(nint)(k / PanelLayout.StepColumns) * PanelLayout.StepWords];
                 int nibble = (int)(word >> (4 * (k % PanelLayout.StepColumns))) & 0xF;
-                w[k] = (nibble - PanelLayout.NibbleBias) * scale + offset;
+                w[weights.HasInputOrder ? weights.Order[k] : k] = (nibble - PanelLayout.NibbleBias) * scale + offset;
             }
         }
     }

@@ -22,6 +22,9 @@ internal sealed unsafe class ThreadScratch
     [ThreadStatic]
     private static ThreadScratch? t_sums;
 
+    [ThreadStatic]
+    private static ThreadScratch? t_ordered;
+
     private void* _memory;
     private long _bytes;
 
@@ -41,6 +44,9 @@ internal sealed unsafe class ThreadScratch
 
     /// <summary>As <see cref="Rent"/>, but apart from it: sums of groups of x in the call that this thread makes.</summary>
     public static void* RentSums(long bytes) => (t_sums ??= new ThreadScratch()).Ensure(bytes);
+
+    /// <summary>As <see cref="Rent"/>, but apart from it: rows of x in the order of columns in the call that this thread makes.</summary>
+    public static void* RentOrdered(long bytes) => (t_ordered ??= new ThreadScratch()).Ensure(bytes);
 
     private void* Ensure(long bytes)
     {

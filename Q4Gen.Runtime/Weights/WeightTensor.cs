@@ -75,6 +75,10 @@ public sealed class WeightTensor
     public static WeightTensor FromHalf(ReadOnlySpan<Half> values, params ReadOnlySpan<long> shape) =>
         new(TensorType.F16, shape, MemoryMarshal.AsBytes(values).ToArray());
 
+    /// <summary>An I32 tensor that copies <paramref name="values"/>.</summary>
+    public static WeightTensor FromInt32(ReadOnlySpan<int> values, params ReadOnlySpan<long> shape) =>
+        new(TensorType.I32, shape, MemoryMarshal.AsBytes(values).ToArray());
+
     /// <summary>A U8 tensor that copies <paramref name="values"/>.</summary>
     public static WeightTensor FromByte(ReadOnlySpan<byte> values, params ReadOnlySpan<long> shape) =>
         new(TensorType.U8, shape, values.ToArray());

@@ -140,22 +140,6 @@ public class PackedSourceTests
     }
 
     [Fact]
-    public void ActOrderIsReportedAndNotTaken()
-    {
-        var packed = new PackedLayers(96, 24, Group, seed: 9);
-        int[] moved = [.. Enumerable.Range(0, 96).Select(k => k % 3)];
-        string message = ImportChecks.Rejected(() => GptqSource.From(new TensorDictionary(packed.Gptq("a", v1: true, moved), "made"), GptqFormat.V1));
-        Assert.Contains("'a.g_idx' puts 64 of 96 columns into other groups", message);
-        Assert.Contains("by group they are 0, 3, 6, 9", message);
-        Assert.Contains("not supported yet", message);
-        moved[0] = 3;
-        Assert.Contains("puts column 0 into group 3, but there are 3", ImportChecks.Rejected(() => GptqSource.From(new TensorDictionary(packed.Gptq("a", v1: true, moved), "made"), GptqFormat.V1)));
-        Dictionary<string, WeightTensor> tensors = packed.CompressedTensors("a");
-        tensors["a.weight_g_idx"] = packed.Gptq("a", v1: true, [.. Enumerable.Range(0, 96).Select(k => k % 3)])["a.g_idx"];
-        Assert.Contains("not supported yet", ImportChecks.Rejected(() => CompressedTensorsSource.From(new TensorDictionary(tensors, "made"))));
-    }
-
-    [Fact]
     public void FoldersSayWhatTheirModelsAre()
     {
         var packed = new PackedLayers(96, 24, Group, seed: 10);

@@ -29,6 +29,7 @@ public class PackageTests(PackagesFixture packages)
             "build/net10.0/Q4Gen.props", "build/net10.0/Q4Gen.targets", "buildTransitive/net10.0/Q4Gen.props", "buildTransitive/net10.0/Q4Gen.targets",
             "icon.png", "lib/net10.0/Q4Gen.Runtime.dll", "lib/net10.0/Q4Gen.Runtime.xml",
         ],
+        ["Q4Gen.Import"] = ["Q4Gen.Import.nuspec", "README.md", "icon.png", "lib/net10.0/Q4Gen.Import.dll", "lib/net10.0/Q4Gen.Import.xml"],
         ["Q4Gen.Runtime.Ilgpu"] =
         [
             "Q4Gen.Runtime.Ilgpu.nuspec", "README.md", "icon.png", "lib/net10.0/Q4Gen.Runtime.Ilgpu.dll", "lib/net10.0/Q4Gen.Runtime.Ilgpu.xml",
@@ -44,6 +45,7 @@ public class PackageTests(PackagesFixture packages)
     private static readonly Dictionary<string, string[]> s_dependencies = new()
     {
         ["Q4Gen"] = ["System.Numerics.Tensors"],
+        ["Q4Gen.Import"] = ["Q4Gen"],
         ["Q4Gen.Runtime.Ilgpu"] = ["ILGPU", "Q4Gen"],
         ["Q4Gen.Testing"] = ["Basic.Reference.Assemblies.Net100", "DiffPlex", "Microsoft.CodeAnalysis.CSharp", "Q4Gen"],
     };
@@ -53,7 +55,7 @@ public class PackageTests(PackagesFixture packages)
     [Fact]
     public void TheSolutionMakesThesePackagesAndNoOthers() =>
         Assert.Equal(
-            s_files.Keys.SelectMany(id => (string[])[$"{id}.{packages.Version}.nupkg", $"{id}.{packages.Version}.snupkg"]).Order(StringComparer.Ordinal),
+            s_files.Keys.Append(ToolPackageTests.Id).SelectMany(id => (string[])[$"{id}.{packages.Version}.nupkg", $"{id}.{packages.Version}.snupkg"]).Order(StringComparer.Ordinal),
             Directory.EnumerateFiles(packages.Feed).Select(static file => Path.GetFileName(file)).Order(StringComparer.Ordinal));
 
     [Theory]

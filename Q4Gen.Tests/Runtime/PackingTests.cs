@@ -61,7 +61,7 @@ public sealed unsafe class PackingTests
         foreach ((int first, int end) in new[] { (32, 37), (0, 16), (16, 32) })
         {
             PanelPacker.PackRows(streamed, first, sample.Weight.AsSpan()[(first * 86)..(end * 86)]);
-            PanelPacker.PackScales(streamed, first, sample.Scales.AsSpan()[(first * 3)..(end * 3)]);
+            PanelPacker.PackGroups(streamed, first, sample.Scales.AsSpan()[(first * 3)..(end * 3)], areOffsets: false);
         }
 
         Assert.True(Bytes(whole.Words(0), shape.PackedWeightBytes).SequenceEqual(Bytes(streamed.Words(0), shape.PackedWeightBytes)));
@@ -79,7 +79,7 @@ public sealed unsafe class PackingTests
         var target = new PackedWeights(new Linear4BitShape(64, 37, 32), hasBias: false);
         string message = Assert.Throws<ArgumentException>("weightRows", () => PanelPacker.PackRows(target, firstRow, new byte[rows * 32])).Message;
         Assert.Contains($"row {firstRow}", message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentException>("scaleRows", () => PanelPacker.PackScales(target, firstRow, new Half[rows * 2]));
+        Assert.Throws<ArgumentException>("groupRows", () => PanelPacker.PackGroups(target, firstRow, new Half[rows * 2], areOffsets: false));
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using static Q4Gen.Tests.Runtime.QuantizerSamples;
 namespace Q4Gen.Tests.Runtime;
 
 /// <summary>Options of the quantiser: groups, offsets in files, importances and the table of errors.</summary>
+[Trait(Kernels.Emulated.Trait, Kernels.Emulated.Never)] // The search takes minutes there, and nothing of it depends on the processor.
 public sealed class QuantizerOptionsTests
 {
     private static readonly Func<string, bool> s_isLinear = name => name.EndsWith("_proj", StringComparison.Ordinal);

@@ -3,6 +3,7 @@ using static Q4Gen.Tests.Runtime.QuantizerSamples;
 namespace Q4Gen.Tests.Runtime;
 
 /// <summary>The search for scales and offsets: never worse than without, in any group.</summary>
+[Trait(Kernels.Emulated.Trait, Kernels.Emulated.Never)] // The search takes minutes there, and nothing of it depends on the processor.
 public sealed class QuantizerSearchTests
 {
     // Importances are scaled to float32 inside.

@@ -144,6 +144,7 @@ public class SafetensorsWriterTests
         Rejected("Metadata 'k' is null", [], new() { ["k"] = null! });
         Assert.Throws<ArgumentException>(() => SafetensorsWriter.Write("", []));
         Assert.Throws<ArgumentNullException>(() => SafetensorsWriter.Write(folder["t"], (IWeightSource)null!));
+        Assert.Throws<ArgumentNullException>(() => SafetensorsWriter.Write(folder["t"], (KeyValuePair<string, WeightTensor>[])null!));
         Assert.Empty(Directory.GetFiles(folder.Root));
 
         void Rejected(string reason, KeyValuePair<string, WeightTensor>[] tensors, Dictionary<string, string>? metadata = null) =>

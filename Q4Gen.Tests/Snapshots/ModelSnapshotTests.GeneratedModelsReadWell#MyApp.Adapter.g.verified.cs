@@ -45,7 +45,7 @@ partial struct Adapter : global::Q4Gen.ILinear4BitModel
     [global::System.ComponentModel.EditorBrowsable(global::System.ComponentModel.EditorBrowsableState.Never)]
     public void LoadFrom(global::Q4Gen.ModelLoad load, string prefix)
     {
-        load.Layer(prefix, "lora", global::Q4Gen.Generated.Linear4Bit_64x176_g32.Instance, hasBias: false, ref this._lora);
+        load.Layer(prefix, "lora", global::Q4Gen.Generated.Linear4Bit_64x176_g32.Instance, hasBias: false, isAffine: false, ref this._lora);
 
         if (!load.IsAssigning)
         {

@@ -14,13 +14,15 @@ partial class Head : global::Q4Gen.Linear4Bit
     /// <param name="weight4Bit">Packed weights <c>[out, in/2]</c>: byte i of a row holds column 2i in its low nibble, 2i+1 in its high one.</param>
     /// <param name="scales4Bit">Scales <c>[out, ceil(in/group)]</c>; finite.</param>
     /// <param name="bias">Bias <c>[out]</c>; finite.</param>
-    /// <exception cref="global::System.ArgumentException">A span has the wrong length, or a value is not finite.</exception>
+    /// <param name="order4Bit">The input feature that each column multiplies, <c>[in]</c>, each once; empty where columns are in order.</param>
+    /// <exception cref="global::System.ArgumentException">A span has the wrong length, a value is not finite, or the order lacks an input feature.</exception>
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
     public Head(
         global::System.ReadOnlySpan<byte> weight4Bit,
         global::System.ReadOnlySpan<global::System.Half> scales4Bit,
-        global::System.ReadOnlySpan<float> bias)
-        : this(global::Q4Gen.Loading.GeneratedLayer.Pack(new global::Q4Gen.Linear4BitShape(64, 4096, 128), hasBias: true, weight4Bit, scales4Bit, bias))
+        global::System.ReadOnlySpan<float> bias,
+        global::System.ReadOnlySpan<int> order4Bit = default)
+        : this(global::Q4Gen.Loading.GeneratedLayer.Pack(new global::Q4Gen.Linear4BitShape(64, 4096, 128), hasBias: true, isAffine: false, weight4Bit, scales4Bit, default, bias, order4Bit))
     {
     }
 
@@ -41,7 +43,7 @@ partial class Head : global::Q4Gen.Linear4Bit
     /// <exception cref="global::Q4Gen.WeightFormatException">A tensor is missing, or has the wrong type, shape or values.</exception>
     [global::System.CodeDom.Compiler.GeneratedCode("Q4Gen", "0.1")]
     public static Head Load(global::Q4Gen.IWeightSource weights, string prefix) =>
-        new(global::Q4Gen.Loading.GeneratedLayer.Load(weights, prefix, new global::Q4Gen.Linear4BitShape(64, 4096, 128), hasBias: true));
+        new(global::Q4Gen.Loading.GeneratedLayer.Load(weights, prefix, new global::Q4Gen.Linear4BitShape(64, 4096, 128), hasBias: true, isAffine: false));
 
     /// <summary>Loads the layer named <paramref name="prefix"/> from tensors in memory.</summary>
     /// <inheritdoc cref="Load(global::Q4Gen.IWeightSource, string)"/>

@@ -74,9 +74,9 @@ partial class Mlp : global::Q4Gen.ILinear4BitModel
     [global::System.ComponentModel.EditorBrowsable(global::System.ComponentModel.EditorBrowsableState.Never)]
     public virtual void LoadFrom(global::Q4Gen.ModelLoad load, string prefix)
     {
-        load.Layer(prefix, "gate_proj", global::Q4Gen.Generated.Linear4Bit_64x176_g32.Instance, hasBias: false, ref this._gateProj);
-        load.Layer(prefix, "up_proj", global::Q4Gen.Generated.Linear4Bit_64x176_g32.Instance, hasBias: true, ref this._upProj);
-        load.Layer(prefix, "down.proj", global::Q4Gen.Generated.Linear4Bit_176x64_g32.Instance, hasBias: false, ref this._downProj);
+        load.Layer(prefix, "gate_proj", global::Q4Gen.Generated.Linear4Bit_64x176_g32.Instance, hasBias: false, isAffine: false, ref this._gateProj);
+        load.Layer(prefix, "up_proj", global::Q4Gen.Generated.Linear4Bit_64x176_g32.Instance, hasBias: true, isAffine: false, ref this._upProj);
+        load.Layer(prefix, "down.proj", global::Q4Gen.Generated.Linear4Bit_176x64_g32.Instance, hasBias: false, isAffine: false, ref this._downProj);
 
         if (!load.IsAssigning)
         {

@@ -39,7 +39,7 @@ partial class Mlp : global::Q4Gen.ILinear4BitModel
     [global::System.ComponentModel.EditorBrowsable(global::System.ComponentModel.EditorBrowsableState.Never)]
     public virtual void LoadFrom(global::Q4Gen.ModelLoad load, string prefix)
     {
-        load.Layer(prefix, "gate_proj", global::Q4Gen.Generated.Linear4Bit_20x24_g16.Instance, hasBias: true, ref this._gateProj);
+        load.Layer(prefix, "gate_proj", global::Q4Gen.Generated.Linear4Bit_20x24_g16.Instance, hasBias: true, isAffine: false, ref this._gateProj);
 
         if (!load.IsAssigning)
         {

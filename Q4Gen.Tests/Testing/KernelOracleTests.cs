@@ -24,7 +24,25 @@ public partial class KernelOracleTests
     {
         OracleReport report = KernelOracle.Check(new Linear4BitShape(130, 33, 64), precision);
         Assert.NotEmpty(report.Checks);
+        Assert.NotEmpty(KernelOracle.Check(report.Shape, precision, isAffine: true, hasInputOrder: true).Checks);
         Assert.Equal(precision == Linear4BitPrecision.Int8Activations, report.Checks.All(static check => check.HasScalarBits));
+    }
+
+    /// <summary>Of the same weights and inputs, so that other errors come from the offsets.</summary>
+    [Fact]
+    public void AffineLayersAreCheckedWithOffsets()
+    {
+        double[] declared = Errors(KernelOracle.Check<AffineGate>());
+        Assert.Equal(declared, Errors(KernelOracle.Check(new Linear4BitShape(80, 40, 16), hasBias: false, isAffine: true)));
+        Assert.NotEqual(declared, Errors(KernelOracle.Check(new Linear4BitShape(80, 40, 16), hasBias: false)));
+
+        // Of a program it is known by its declarations, of properties too.
+        using LoadedProgram program = GeneratorHarness.Run(
+            "using Q4Gen; public partial class Model { [Linear4Bit(In = 24, Out = 20, Group = 8, Affine = true)] public partial Linear4Bit Up { get; } }").Load();
+        Assert.NotEqual(
+            Errors(KernelOracle.Check(new Linear4BitShape(24, 20, 8))), Errors(Assert.Single(KernelOracle.CheckAll(program.Assembly))));
+
+        static double[] Errors(OracleReport report) => [.. report.Checks.Select(static check => check.RelativeError)];
     }
 
     /// <summary>A kernel that takes other words than its panel's, as a mistake in the generator could.</summary>
@@ -53,4 +71,8 @@ public partial class KernelOracleTests
     /// <summary>A layer.</summary>
     [Linear4Bit(In = 80, Out = 40, Group = 16)]
     private sealed partial class Gate;
+
+    /// <summary>A layer with offsets.</summary>
+    [Linear4Bit(In = 80, Out = 40, Group = 16, Affine = true)]
+    private sealed partial class AffineGate;
 }

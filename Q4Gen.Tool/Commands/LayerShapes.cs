@@ -1,5 +1,6 @@
 using System.Globalization;
 using Q4Gen.Import;
+using Q4Gen.Safetensors;
 
 namespace Q4Gen.Tool.Commands;
 
@@ -29,14 +30,14 @@ internal static class LayerShapes
             if (shape.In <= 0 || shape.Out <= 0 || shape.Group <= 0 || shape.In % 2 != 0)
             {
                 throw new WeightFormatException(
-                    $"{file}: layer '{layer.Name}' is {shape}, but input features must be positive and even, output features and group positive; no 4-bit layer can have this shape.");
+                    $"{file}: layer {SafetensorsText.Quote(layer.Name)} is {shape}, but input features must be positive and even, output features and group positive; no 4-bit layer can have this shape.");
             }
 
             long bytes = Math.Max(shape.PackedWeightBytes, shape.PackedScaleBytes);
             if (bytes > int.MaxValue)
             {
                 throw new WeightFormatException(string.Create(CultureInfo.InvariantCulture,
-                    $"{file}: layer '{layer.Name}' is {shape} and takes {bytes} bytes, but a layer can have {int.MaxValue}; split it into layers of fewer output features."));
+                    $"{file}: layer {SafetensorsText.Quote(layer.Name)} is {shape} and takes {bytes} bytes, but a layer can have {int.MaxValue}; split it into layers of fewer output features."));
             }
         }
     }

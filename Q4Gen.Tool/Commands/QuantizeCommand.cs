@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Q4Gen.Import;
+using Q4Gen.Safetensors;
 using Q4Gen.Tool.Console;
 
 namespace Q4Gen.Tool.Commands;
@@ -15,10 +16,15 @@ internal static class QuantizeCommand
     /// <summary>Quantising what was quantised before adds the errors of both, which nobody would notice.</summary>
     private static void Check(ModelFile model)
     {
+        if (model.Converted.Count == 0)
+        {
+            throw new UsageException($"{model.Path}: its layers are in 4 bits already; quantise the model that they were made from.");
+        }
+
         if (model.Converted.FirstOrDefault(layer => !s_floats.Contains(layer.SourceFormat)) is { } quantized)
         {
             throw new UsageException(
-                $"{model.Path}: layer {quantized.Name} is {quantized.SourceFormat}, but quantize is for floats; 'q4gen convert' takes what is quantised already.");
+                $"{model.Path}: layer {SafetensorsText.Quote(quantized.Name)} is {quantized.SourceFormat}, but quantize is for floats; 'q4gen convert' takes what is quantised already.");
         }
     }
 }

@@ -9,18 +9,28 @@ namespace Q4Gen.Tool.Console;
 internal sealed class NameGlobs(IReadOnlyList<string> include, IReadOnlyList<string> exclude)
 {
     private readonly HashSet<string> _used = [];
+    private bool _asked;
 
     /// <summary>Whether a layer is chosen; null where the patterns leave it to the usual choice.</summary>
     public bool? Choose(string name)
     {
+        _asked = true;
         bool included = Match(include, name), excluded = Match(exclude, name);
         return excluded ? false : include.Count == 0 ? null : included;
     }
 
-    /// <summary>Throws where a pattern has matched nothing: most likely it is misspelt.</summary>
+    /// <summary>
+    /// Throws where a pattern has matched nothing: most likely it is misspelt. To be called where opening a model failed as
+    /// well, for that may be the reason; where no name was asked for, it was not.
+    /// </summary>
     /// <exception cref="UsageException">One has.</exception>
-    public void CheckAllUsed(string path)
+    public void CheckAllUsed(string path, bool hasFailed = false)
     {
+        if (hasFailed && !_asked)
+        {
+            return;
+        }
+
         foreach ((string option, string pattern) in include.Select(p => ("--include", p)).Concat(exclude.Select(p => ("--exclude", p))))
         {
             if (!_used.Contains(pattern))

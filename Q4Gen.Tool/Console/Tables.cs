@@ -40,7 +40,7 @@ internal static class Tables
         table.AddRow(row);
     }
 
-    /// <summary>Control characters in names from files would steer a terminal.</summary>
-    private static string Printable(string text) =>
+    /// <summary>A text from a file, whose control characters would steer a terminal.</summary>
+    public static string Printable(string text) =>
         text.Any(char.IsControl) ? string.Concat(text.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString())) : text;
 }

@@ -20,21 +20,15 @@ internal static class Conversion
         OutputFile.Check(request.Output, request.Force);
         using Importances? importance = request.Importance is { } path ? Importances.Open(path) : null;
         var weighted = new Dictionary<string, double>();
-        using var model = ModelFile.Open(request.Input, new ModelFileOptions
+        using ModelFile model = Open(request, new QuantizationOptions
         {
-            Quantization = new QuantizationOptions
-            {
-                Group = request.Group ?? (ModelFile.DetectContainer(request.Input) == ModelFormat.Gguf ? GgufGroup : UsualGroup),
-                Method = request.Method,
-                Affine = request.Affine,
-                Importance = importance is null ? null : importance.Of,
-                // Only figures are kept: the matrices themselves would be the whole model.
-                OnMatrix = (name, matrix) => weighted[name] = matrix.WeightedRmsError,
-            },
-            IsLinear = request.Globs.Choose,
-            HuggingFaceNames = request.HuggingFaceNames,
-            Cancellation = ct,
-        });
+            Group = request.Group ?? (ModelFile.DetectContainer(request.Input) == ModelFormat.Gguf ? GgufGroup : UsualGroup),
+            Method = request.Method,
+            Affine = request.Affine,
+            Importance = importance is null ? null : importance.Of,
+            // Only figures are kept: the matrices themselves would be the whole model.
+            OnMatrix = (name, matrix) => weighted[name] = matrix.WeightedRmsError,
+        }, ct);
         request.Globs.CheckAllUsed(request.Input);
         importance?.CheckNames(model.Layers.Select(layer => layer.Name));
         if (model.Converted.Count == 0 && model.Format != ModelFormat.Q4Gen)
@@ -51,5 +45,23 @@ internal static class Conversion
             return true;
         });
         return ConversionReport.Of(model, request.Output, bytes, clock.Elapsed, weighted);
+    }
+    private static ModelFile Open(ConversionRequest request, QuantizationOptions quantization, CancellationToken ct)
+    {
+        try
+        {
+            return ModelFile.Open(request.Input, new ModelFileOptions
+            {
+                Quantization = quantization,
+                IsLinear = request.Globs.Choose,
+                HuggingFaceNames = request.HuggingFaceNames,
+                Cancellation = ct,
+            });
+        }
+        catch (WeightFormatException)
+        {
+            request.Globs.CheckAllUsed(request.Input, hasFailed: true);
+            throw;
+        }
     }
 }

@@ -41,7 +41,7 @@ internal sealed record ConversionReport(
             [
                 layer.Name,
                 layer.From,
-                $"{layer.In}→{layer.Out} g{layer.Group}{(layer.Affine ? " affine" : "")}",
+                $"{layer.In}→{layer.Out} g{layer.Group}{(layer.Affine ? " affine" : "")}{(layer.InputOrder ? " reordered" : "")}",
                 layer.Lossless ? "lossless" : Number(layer.RelativeRmsError),
                 layer.Lossless ? "0" : Number(layer.MaxAbsoluteError),
                 .. isWeighted ? [layer.WeightedRmsError is { } w ? Number(w) : ""] : Array.Empty<string>(),
@@ -71,6 +71,7 @@ internal sealed record ConvertedLayerReport(
     int Out,
     int Group,
     bool Affine,
+    bool InputOrder,
     bool Lossless,
     double RelativeRmsError,
     double MaxAbsoluteError,
@@ -81,6 +82,6 @@ internal sealed record ConvertedLayerReport(
         ImportError error = layer.Error ?? throw new InvalidOperationException($"{layer.Name} was not converted.");
         double? important = weighted.TryGetValue(layer.Name, out double value) && value != error.RelativeRms ? value : null;
         return new ConvertedLayerReport(
-            layer.Name, layer.SourceFormat, layer.Shape.In, layer.Shape.Out, layer.Shape.Group, layer.IsAffine, error.MaxAbsolute == 0, error.RelativeRms, error.MaxAbsolute, important);
+            layer.Name, layer.SourceFormat, layer.Shape.In, layer.Shape.Out, layer.Shape.Group, layer.IsAffine, layer.HasInputOrder, error.MaxAbsolute == 0, error.RelativeRms, error.MaxAbsolute, important);
     }
 }

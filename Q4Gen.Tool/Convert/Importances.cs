@@ -1,3 +1,4 @@
+using Q4Gen.Safetensors;
 using Q4Gen.Tool.Console;
 
 namespace Q4Gen.Tool.Convert;
@@ -6,14 +7,8 @@ namespace Q4Gen.Tool.Convert;
 internal sealed class Importances : IDisposable
 {
     private readonly SafetensorsModel _file;
-    private readonly HashSet<string> _unused;
-    private readonly Lock _lock = new();
 
-    private Importances(SafetensorsModel file)
-    {
-        _file = file;
-        _unused = [.. file.Names];
-    }
+    private Importances(SafetensorsModel file) => _file = file;
 
     /// <summary>Opens a file.</summary>
     public static Importances Open(string path) => new(SafetensorsModel.Open(path));
@@ -29,12 +24,7 @@ internal sealed class Importances : IDisposable
 
         if (tensor is not { Type: TensorType.F32 or TensorType.F16 or TensorType.BF16, Shape: [> 0 and <= 1 << 25] })
         {
-            throw new WeightFormatException($"{_file.Description}: tensor '{layer}' is {tensor}, but the importance of columns is F32 [in]; write it with ColumnImportance.");
-        }
-
-        lock (_lock)
-        {
-            _unused.Remove(layer);
+            throw new WeightFormatException($"{_file.Description}: tensor {SafetensorsText.Quote(layer)} is {tensor}, but the importance of columns is F32 [in]; write it with ColumnImportance.");
         }
 
         return tensor.ToSingleArray();
@@ -46,7 +36,7 @@ internal sealed class Importances : IDisposable
         var known = layers.ToHashSet();
         if (_file.Names.FirstOrDefault(name => !known.Contains(name)) is { } stray)
         {
-            throw new UsageException($"{_file.Description}: has the importance of '{stray}', which is no layer that is quantised here; its tensors must be named like layers, without '.weight'.");
+            throw new UsageException($"{_file.Description}: has the importance of {SafetensorsText.Quote(stray)}, which is no layer that is quantised here; its tensors must be named like layers, without '.weight'.");
         }
     }
 

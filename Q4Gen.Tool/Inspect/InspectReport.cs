@@ -25,7 +25,7 @@ internal sealed record InspectReport(
 
 /// <summary>A linear layer and what to write over a property or class for it.</summary>
 internal sealed record InspectedLayer(
-    string Name, int In, int Out, int Group, bool Bias, bool Affine, string Format, long BytesIn4Bits, string Attribute)
+    string Name, int In, int Out, int Group, bool Bias, bool Affine, bool InputOrder, string Format, long BytesIn4Bits, string Attribute)
 {
     public static InspectedLayer Of(LinearLayer layer)
     {
@@ -33,7 +33,7 @@ internal sealed record InspectedLayer(
         long scaleBytes = shape.ScaleCount * sizeof(ushort) * (layer.IsAffine ? 2 : 1);
         string attribute = $"[Linear4Bit(In = {shape.In}, Out = {shape.Out}, Group = {shape.Group}{(layer.HasBias ? ", Bias = true" : "")}{(layer.IsAffine ? ", Affine = true" : "")})]";
         return new InspectedLayer(
-            layer.Name, shape.In, shape.Out, shape.Group, layer.HasBias, layer.IsAffine, layer.Format, shape.WeightBytes + scaleBytes, attribute);
+            layer.Name, shape.In, shape.Out, shape.Group, layer.HasBias, layer.IsAffine, layer.HasInputOrder, layer.Format, shape.WeightBytes + scaleBytes, attribute);
     }
 }
 

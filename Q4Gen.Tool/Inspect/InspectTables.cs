@@ -31,8 +31,8 @@ internal static class InspectTables
     {
         foreach ((string key, string value) in facts.OrderBy(fact => fact.Key, StringComparer.Ordinal))
         {
-            string line = value.ReplaceLineEndings(" ");
-            console.WriteLine($"  {key} = {(line.Length > LongestFact ? line[..LongestFact] + "…" : line)}");
+            string line = Tables.Printable(value.ReplaceLineEndings(" "));
+            console.WriteLine($"  {Tables.Printable(key)} = {(line.Length > LongestFact ? line[..LongestFact] + "…" : line)}");
         }
     }
 
@@ -55,9 +55,9 @@ internal static class InspectTables
         }
 
         Table table = Tables.Create("linear layer", "now", "attribute").RightAligned("in 4 bits", "count");
-        foreach ((string name, InspectedLayer layer, int count) in Rows(layers, layer => layer.Name, layer => layer.Format + layer.Attribute, all))
+        foreach ((string name, InspectedLayer layer, int count) in Rows(layers, layer => layer.Name, layer => $"{layer.Format}{layer.InputOrder}{layer.Attribute}", all))
         {
-            table.Row(name, layer.Format, layer.Attribute, Sizes.Of(layer.BytesIn4Bits * count), count.ToString(CultureInfo.InvariantCulture));
+            table.Row(name, layer.InputOrder ? layer.Format + ", input order" : layer.Format, layer.Attribute, Sizes.Of(layer.BytesIn4Bits * count), count.ToString(CultureInfo.InvariantCulture));
         }
 
         console.Write(table);

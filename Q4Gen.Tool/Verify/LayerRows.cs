@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Q4Gen.Import;
 using Q4Gen.Import.Floats;
 using Q4Gen.Loading;
+using Q4Gen.Safetensors;
 
 namespace Q4Gen.Tool.Verify;
 
@@ -12,14 +13,16 @@ internal sealed class LayerRows
     private readonly WeightTensor _weight;
     private readonly Half[]? _scales;
     private readonly Half[]? _offsets;
+    private readonly int[]? _order;
     private readonly byte[] _packed;
 
-    private LayerRows(LinearLayer layer, WeightTensor weight, Half[]? scales, Half[]? offsets)
+    private LayerRows(LinearLayer layer, WeightTensor weight, Half[]? scales, Half[]? offsets, int[]? order)
     {
         _layer = layer;
         _weight = weight;
         _scales = scales;
         _offsets = offsets;
+        _order = order;
         _packed = new byte[layer.Shape.In / 2];
     }
 
@@ -28,15 +31,15 @@ internal sealed class LayerRows
     {
         if (layer.IsQuantized)
         {
-            return new LayerRows(layer, Get(LayerTensors.WeightSuffix), Halves(LayerTensors.ScalesSuffix), layer.IsAffine ? Halves(LayerTensors.OffsetsSuffix) : null);
+            return new LayerRows(layer, Get(LayerTensors.WeightSuffix), Halves(LayerTensors.ScalesSuffix), layer.IsAffine ? Halves(LayerTensors.OffsetsSuffix) : null, layer.HasInputOrder ? LayerTensors.Find(model.Source, layer.Name).ReadOrder() : null);
         }
 
         WeightTensor floats = Get("weight");
-        return new LayerRows(layer, Conv1d.In(model.Source)(layer.Name) ? Conv1d.Transpose(floats) : floats, null, null);
+        return new LayerRows(layer, Conv1d.In(model.Source)(layer.Name) ? Conv1d.Transpose(floats) : floats, null, null, null);
 
         WeightTensor Get(string suffix) => model.Source.TryGet(LayerTensors.Join(layer.Name, suffix), out WeightTensor? tensor)
             ? tensor
-            : throw new WeightFormatException($"{model.Path}: has no tensor '{LayerTensors.Join(layer.Name, suffix)}'.");
+            : throw new WeightFormatException($"{model.Path}: has no tensor {SafetensorsText.Quote(LayerTensors.Join(layer.Name, suffix))}.");
 
         Half[] Halves(string suffix)
         {
@@ -45,7 +48,7 @@ internal sealed class LayerRows
         }
     }
 
-    /// <summary>Row <paramref name="row"/>: <c>w[k] = (nibble − 8) · scale + offset</c>.</summary>
+    /// <summary>Row <paramref name="row"/> in the order of inputs: <c>w[k] = (nibble − 8) · scale + offset</c>.</summary>
     public void Read(int row, Span<float> weights)
     {
         Linear4BitShape shape = _layer.Shape;
@@ -60,7 +63,7 @@ internal sealed class LayerRows
         {
             int group = row * shape.Groups + k / shape.Group;
             int nibble = _packed[k / 2] >> 4 * (k & 1) & 15;
-            weights[k] = (nibble - 8) * (float)_scales[group] + (_offsets is null ? 0 : (float)_offsets[group]);
+            weights[_order is null ? k : _order[k]] = (nibble - 8) * (float)_scales[group] + (_offsets is null ? 0 : (float)_offsets[group]);
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using Q4Gen.Import;
+using Q4Gen.Safetensors;
 
 namespace Q4Gen.Tool.Verify;
 
@@ -73,7 +74,7 @@ internal static class ModelChecks
                 }
 
                 throw new WeightFormatException(
-                    $"{model.Path}: tensor '{name}' has {values[at].ToString(System.Globalization.CultureInfo.InvariantCulture)} as its element {first + at}, but all must be finite; the model was trained or saved wrongly, or the file is damaged.");
+                    $"{model.Path}: tensor {SafetensorsText.Quote(name)} has {values[at].ToString(System.Globalization.CultureInfo.InvariantCulture)} as its element {first + at}, but all must be finite; the model was trained or saved wrongly, or the file is damaged.");
             }
         }
     }
