@@ -89,7 +89,7 @@ internal sealed class BenchLayers : IDisposable
             scale = (Half)((random.NextSingle() + 0.5f) * 0.01f);
         }
 
-        return PanelPacker.Pack(kind.Shape, weights, scales, kind.IsAffine ? scales : [], kind.HasBias ? new float[kind.Shape.Out] : []);
+        return PanelPacker.Pack(kind.Shape, weights, scales, kind.HasBias ? new float[kind.Shape.Out] : [], kind.IsAffine ? scales : []);
     }
 
     private static unsafe PackedWeights Copy(PackedWeights weights)
