@@ -20,7 +20,7 @@ public class BenchTests
     private static readonly LinearLayer[] s_layers =
     [
         Layer("layers.0.q", 64, 64), Layer("layers.1.q", 64, 64), Layer("layers.0.k", 64, 16, bias: true), Layer("layers.1.k", 64, 16, bias: true),
-        Layer("layers.0.experts.0.up", 64, 96, affine: true), Layer("layers.1.experts.0.up", 64, 96, affine: true), Layer("head", 64, 64, group: 128),
+        Layer("layers.0.experts.0.up", 64, 96, affine: true), Layer("layers.1.experts.0.up", 64, 96, affine: true), Layer("head", 64, 64, group: 128) with { HasInputOrder = true },
     ];
 
     private static readonly Lazy<BenchReport> s_report = new(() => Measure(s_layers));

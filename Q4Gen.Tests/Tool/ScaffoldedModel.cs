@@ -124,7 +124,7 @@ internal static class ScaffoldedModel
         var y = new float[expected.Shape.Out];
         layer.Forward(x, y);
         double[] truth = expected.IsAffine
-            ? Linear4BitReference.Forward(expected.Shape, sample.Weight, sample.Scales, Offsets(expected), sample.Bias, x)
+            ? Linear4BitReference.Forward(expected.Shape, sample.Weight, sample.Scales, sample.Bias, x, Offsets(expected))
             : Linear4BitReference.Forward(expected.Shape, sample.Weight, sample.Scales, sample.Bias, x);
         for (int i = 0; i < y.Length; i++)
         {

@@ -4,18 +4,20 @@ using Q4Gen.Packing;
 
 namespace Q4Gen.Tool.Bench;
 
-/// <summary>What is timed together: layers of one shape, with or without bias and offsets.</summary>
+/// <summary>What is timed together: layers of one shape, with or without bias, offsets and an order of their own.</summary>
 /// <param name="Shape">In, Out and Group, where a group is no longer than a row.</param>
 /// <param name="HasBias">Whether there is a bias.</param>
 /// <param name="IsAffine">Whether groups have offsets.</param>
-internal readonly record struct LayerKind(Linear4BitShape Shape, bool HasBias, bool IsAffine)
+/// <param name="HasInputOrder">Whether columns are in another order than inputs.</param>
+internal readonly record struct LayerKind(Linear4BitShape Shape, bool HasBias, bool IsAffine, bool HasInputOrder)
 {
     /// <summary>The kind of a layer.</summary>
     public static LayerKind Of(LinearLayer layer) =>
-        new(layer.Shape with { Group = Math.Min(layer.Shape.Group, layer.Shape.In) }, layer.HasBias, layer.IsAffine);
+        new(layer.Shape with { Group = Math.Min(layer.Shape.Group, layer.Shape.In) }, layer.HasBias, layer.IsAffine, layer.HasInputOrder);
 
-    /// <summary>Bytes that a call must read: nibbles, F16 scales and offsets, float32 bias.</summary>
-    public long Bytes => Shape.WeightBytes + sizeof(short) * Shape.ScaleCount * (IsAffine ? 2 : 1) + (HasBias ? sizeof(float) * Shape.Out : 0);
+    /// <summary>Bytes that a call must read: nibbles, F16 scales and offsets, float32 bias, the order's 32-bit numbers.</summary>
+    public long Bytes => Shape.WeightBytes + sizeof(short) * Shape.ScaleCount * (IsAffine ? 2 : 1)
+        + (HasBias ? sizeof(float) * (long)Shape.Out : 0) + (HasInputOrder ? sizeof(int) * (long)Shape.In : 0);
 }
 
 /// <summary>
@@ -89,12 +91,14 @@ internal sealed class BenchLayers : IDisposable
             scale = (Half)((random.NextSingle() + 0.5f) * 0.01f);
         }
 
-        return PanelPacker.Pack(kind.Shape, weights, scales, kind.HasBias ? new float[kind.Shape.Out] : [], kind.IsAffine ? scales : []);
+        int[] order = [.. Enumerable.Range(0, kind.HasInputOrder ? kind.Shape.In : 0)];
+        random.Shuffle(order);
+        return PanelPacker.Pack(kind.Shape, weights, scales, kind.HasBias ? new float[kind.Shape.Out] : [], kind.IsAffine ? scales : [], order);
     }
 
     private static unsafe PackedWeights Copy(PackedWeights weights)
     {
-        var copy = new PackedWeights(weights.Shape, weights.HasBias, weights.IsAffine);
+        var copy = new PackedWeights(weights.Shape, weights.HasBias, weights.IsAffine, weights.HasInputOrder);
         Buffer.MemoryCopy(weights.Words(0), copy.Words(0), copy.ByteLength, weights.ByteLength);
         return copy;
     }

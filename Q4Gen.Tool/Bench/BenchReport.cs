@@ -27,12 +27,13 @@ internal sealed record BenchReport(
 /// <param name="Group">Columns that share a scale.</param>
 /// <param name="Bias">Whether there is a bias.</param>
 /// <param name="Affine">Whether groups have offsets.</param>
+/// <param name="InputOrder">Whether columns are in another order than inputs (act-order).</param>
 /// <param name="Layers">How many the model has.</param>
 /// <param name="Bytes">What a call must read of one.</param>
 /// <param name="Exact">With activations in float32.</param>
 /// <param name="Int8">With activations rounded to 8 bits inside each call.</param>
 internal sealed record BenchShape(
-    int In, int Out, int Group, bool Bias, bool Affine, int Layers, long Bytes, BenchTime Exact, BenchTime Int8);
+    int In, int Out, int Group, bool Bias, bool Affine, bool InputOrder, int Layers, long Bytes, BenchTime Exact, BenchTime Int8);
 
 /// <summary>One call.</summary>
 /// <param name="Kernel">What ran.</param>

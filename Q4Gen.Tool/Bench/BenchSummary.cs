@@ -16,7 +16,7 @@ internal static class BenchSummary
     {
         double bandwidth = samples.Bandwidth;
         BenchShape[] shapes = [.. kinds.Select((item, i) => new BenchShape(
-            item.Kind.Shape.In, item.Kind.Shape.Out, item.Kind.Shape.Group, item.Kind.HasBias, item.Kind.IsAffine, item.Count, item.Kind.Bytes,
+            item.Kind.Shape.In, item.Kind.Shape.Out, item.Kind.Shape.Group, item.Kind.HasBias, item.Kind.IsAffine, item.Kind.HasInputOrder, item.Count, item.Kind.Bytes,
             Time(timed[i].ExactKernel, item.Kind.Bytes, samples.Seconds(i, Linear4BitPrecision.Exact), bandwidth),
             Time(timed[i].Int8Kernel, item.Kind.Bytes, samples.Seconds(i, Linear4BitPrecision.Int8Activations), bandwidth)))];
         long bytes = shapes.Sum(static shape => shape.Layers * shape.Bytes);

@@ -31,7 +31,7 @@ internal static class BenchTables
         Table table = Tables.Create("shape", "kernel").RightAligned("layers", "µs", "GB/s", "of memory");
         foreach (BenchShape shape in report.Shapes)
         {
-            string extras = (shape.Affine ? " affine" : "") + (shape.Bias ? " bias" : "");
+            string extras = (shape.Affine ? " affine" : "") + (shape.Bias ? " bias" : "") + (shape.InputOrder ? " act-order" : "");
             Row(Text($"{shape.In}→{shape.Out} g{shape.Group}{extras}"), Text($"{shape.Layers}"), shape.Exact);
             Row("", "", shape.Int8);
         }
