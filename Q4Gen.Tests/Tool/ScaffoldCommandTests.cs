@@ -17,7 +17,7 @@ public class ScaffoldCommandTests
         ToolRun run = await ToolRun.Of("scaffold", model, "--namespace", "My.App", "--class", "Llama");
         Assert.Equal((ExitCode.Success, ""), (run.ExitCode, run.Error));
         Assert.StartsWith("// Written by 'q4gen scaffold' for llama.safetensors, and yours to change.\n\nusing Q4Gen;\n\nnamespace My.App;\n", run.Output, StringComparison.Ordinal);
-        Assert.Contains("[Linear4Bit(In = 64, Out = 64, Group = 32, Bias = true)]\n    public partial Linear4Bit QProj { get; }\n", run.Output, StringComparison.Ordinal);
+        Assert.Contains("[Linear4Bit(In = 64, Out = 64, Group = 32, Bias = true, Name = \"self_attn.q_proj\")]\n    public partial Linear4Bit SelfAttnQProj { get; }\n", run.Output, StringComparison.Ordinal);
         GeneratorHarness.Run(run.Output, HarnessOptions.Hostile).EnsureCompiles();
 
         string[] toFile = ["scaffold", model, "--namespace", "My.App", "--class", "Llama", "-o", folder["Llama.cs"]];
