@@ -76,7 +76,7 @@ public class ScaffoldTests
             .. ((string[])["3d", "q-proj", "q proj", "q_proj", "QProj", "a\"b\\c", "<x>&y", "line\nend", "模型.层", "é", "🦙", "-", "..", "a..b", ".a", "b.", "_", "x.00", "x.0", "y.1.5"])
                 .Select(name => Layer(name, 32, 16)),
         ],
-        ["classes of one name"] = static () => [.. Mlp("a.mlp"), .. Mlp("b.mlp"), Layer("b.mlp.extra", 32, 32), Layer("a.a.a", 32, 32), Layer("a.a.b", 32, 32), Layer("b.x", 32, 32), .. Mlp("linear4_bit"), .. Mlp("model_load")],
+        ["classes of one name"] = static () => [.. Mlp("a.mlp"), .. Mlp("b.mlp"), Layer("b.mlp.extra", 32, 32), Layer("a.a.a", 32, 32), Layer("a.a.b", 32, 32), Layer("b.x", 32, 32), .. Mlp("linear4_bit"), .. Mlp("model_load"), .. Mlp("load")],
         ["a group beyond the row"] = static () => [Layer("q_proj", 32, 32, group: 128), Layer("k_proj", 48, 32, group: 32)],
     };
 
@@ -149,8 +149,8 @@ public class ScaffoldTests
     [Fact]
     public void AnyTreeOfNamesCompilesAndLoads()
     {
-        Gen<string> part = Gen.OneOf(
-            Gen.OneOfConst("layers", "h", "mlp", "self_attn", "q_proj", "experts", "Model", "model", "a", "A", "a_b", "load", "0", "1"),
+        Gen<string> part = Gen.OneOf<string>(
+            Gen.OneOf("layers", "h", "mlp", "self_attn", "q_proj", "experts", "Model", "model", "a", "A", "a_b", "load", "0", "1"),
             Gen.Int[0, 3].Select(static number => FormattableString.Invariant($"{number}")),
             Gen.String[1, 4]);
         Gen<LinearLayer> layer =

@@ -28,7 +28,13 @@ internal static class ModelScaffold
         NameNode root = NameNode.Parse(layers, options.FileName);
         IReadOnlyList<PlannedClass> classes = PlanNames.Assign(new ClassPlanner(names).Plan(root, model));
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"// Written by 'q4gen scaffold' for {LayerText.Xml(options.FileName)}, and yours to change.\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"// Written by 'q4gen scaffold' for {LayerText.Xml(options.FileName)}, and yours to change.\n");
+        if (layers.Count(static layer => !layer.IsQuantized) is > 0 and int floats)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"// {floats} of its layers are floats: 'q4gen quantize' writes the file with 4-bit layers that these classes load.\n");
+        }
+
+        text.Append('\n');
         text.Append(CultureInfo.InvariantCulture, $"using Q4Gen;\n\nnamespace {space};\n");
         foreach (PlannedClass planned in classes)
         {

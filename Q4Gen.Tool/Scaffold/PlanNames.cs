@@ -11,7 +11,9 @@ internal static class PlanNames
     {
         List<(PlannedClass Class, PlannedClass? Owner)> classes = Collect(model);
         Dictionary<string, int> uses = classes.Skip(1).GroupBy(static item => item.Class.Suggestion).ToDictionary(static group => group.Key, static group => group.Count());
-        var taken = new HashSet<string>(Identifiers.UsedTypes.Append(model.Suggestion), StringComparer.OrdinalIgnoreCase);
+
+        // No member may have the name of its class, and those that the generator adds have theirs.
+        var taken = new HashSet<string>([.. Identifiers.UsedTypes, .. Identifiers.TakenMembers, model.Suggestion], StringComparer.OrdinalIgnoreCase);
         model.Name = model.Suggestion;
         foreach ((PlannedClass planned, PlannedClass? owner) in classes.Skip(1))
         {
