@@ -46,7 +46,8 @@ internal static partial class Q4GenTool
         }
     }
 
-    private static RootCommand CreateRoot(ToolConsole console) =>
+    /// <summary>All commands.</summary>
+    internal static RootCommand CreateRoot(ToolConsole console) =>
         new("Shows, converts, quantises, checks and times 4-bit models, and writes the annotated classes for them.")
         {
             InspectCommand.Create(console),

@@ -72,7 +72,7 @@ internal static class SpoiledBytes
         }
     }
 
-    private static byte[] Mutate(byte[] file, Random random)
+    public static byte[] Mutate(byte[] file, Random random)
     {
         byte[] mutated = [.. file];
         for (int i = random.Next(2) == 0 ? 1 : random.Next(2, 4); i > 0 && mutated.Length > 0; i--)

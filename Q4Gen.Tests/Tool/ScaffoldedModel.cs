@@ -123,9 +123,8 @@ internal static class ScaffoldedModel
         float[] x = Linear4BitSample.Input(expected.Shape.In);
         var y = new float[expected.Shape.Out];
         layer.Forward(x, y);
-        double[] truth = expected.IsAffine
-            ? Linear4BitReference.Forward(expected.Shape, sample.Weight, sample.Scales, sample.Bias, x, Offsets(expected))
-            : Linear4BitReference.Forward(expected.Shape, sample.Weight, sample.Scales, sample.Bias, x);
+        double[] truth = Linear4BitReference.Forward(
+            expected.Shape, sample.Weight, sample.Scales, sample.Bias, x, expected.IsAffine ? Offsets(expected) : []);
         for (int i = 0; i < y.Length; i++)
         {
             Assert.True(Math.Abs(y[i] - truth[i]) <= 1e-5, $"{expected.Name}: output {i} is {y[i]:R} where float64 gives {truth[i]:R}.");

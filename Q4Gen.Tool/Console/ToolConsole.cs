@@ -26,7 +26,7 @@ internal sealed class ToolConsole
     {
         Output = output;
         Error = error;
-        Results = Create(output, outputIsTerminal);
+        Results = Create(outputIsTerminal ? output : new TrimmingWriter(output), outputIsTerminal);
         _progress = Create(error, errorIsTerminal);
         _showProgress = errorIsTerminal;
     }
