@@ -22,7 +22,7 @@ public class InputOrderTests
     public static TheoryData<int, int, int, bool> Shapes()
     {
         var shapes = new TheoryData<int, int, int, bool>();
-        foreach ((int inFeatures, int outFeatures, int group) in new[] { (8, 16, 8), (2, 1, 1), (12, 17, 6), (172, 37, 64), (130, 33, 64), (656, 40, 328), (72, 37, 32), (1024, 48, 16) })
+        foreach ((int inFeatures, int outFeatures, int group) in new[] { (2, 1, 1), (12, 17, 6), (172, 37, 64), (130, 33, 64), (656, 17, 328), (72, 37, 32), (256, 48, 16) })
         {
             shapes.Add(inFeatures, outFeatures, group, false);
             shapes.Add(inFeatures, outFeatures, group, true);
@@ -39,7 +39,7 @@ public class InputOrderTests
         LayerData data = LayerData.Random(shape, seed: 31);
         Half[] offsets = affine ? AffineTests.Offsets(shape, 32) : [];
         int[] order = Order(inFeatures, 33);
-        float[] x = LayerData.RandomInput(70 * inFeatures, seed: 34, InputKind.Centred);
+        float[] x = LayerData.RandomInput(33 * inFeatures, seed: 34, InputKind.Centred);
         double[] expected = Linear4BitReference.Forward(shape, data.Weight, data.Scales, data.Bias, x, offsets, order);
         double[] magnitude = AffineTests.Magnitude(shape, data, affine ? offsets : new Half[shape.ScaleCount], Gathered(x, order));
         foreach (Linear4BitPrecision precision in Enum.GetValues<Linear4BitPrecision>())
@@ -51,7 +51,7 @@ public class InputOrderTests
             {
                 using Linear4Bit? clone = layer.CloneFor(isa);
                 using Linear4Bit? other = plain.CloneFor(isa);
-                foreach (int rows in clone is null ? [] : (int[])[1, 2, 3, 4, 5, 7, 33, 70])
+                foreach (int rows in clone is null ? [] : (int[])[1, 5, 33])
                 {
                     // To the last bit what the kernel gives for x in the order of columns.
                     float[] y = Run(clone!, x.AsSpan(0, rows * inFeatures));
