@@ -14,7 +14,6 @@ public static class Linear4BitGpu
     /// </summary>
     /// <returns>The layer.</returns>
     /// <exception cref="GpuOutOfMemoryException">The device has not enough memory left; the layer stays as it was.</exception>
-    /// <exception cref="NotSupportedException">The layer's weights are affine.</exception>
     /// <exception cref="ObjectDisposedException">The layer or the GPU's context is disposed.</exception>
     public static TLayer To<TLayer>(this TLayer layer, GpuContext gpu)
         where TLayer : Linear4Bit
@@ -23,16 +22,6 @@ public static class Linear4BitGpu
         ArgumentNullException.ThrowIfNull(gpu);
         using WeightsLease.Use use = layer.Enter();
         PackedWeights weights = layer.Weights;
-        if (weights.IsAffine)
-        {
-            throw new NotSupportedException($"{Name(layer)} has affine weights, which no kernel for GPUs adds yet; leave it on the processor, or quantise it without offsets.");
-        }
-
-        if (weights.HasInputOrder)
-        {
-            throw new NotSupportedException($"{Name(layer)} has an input order, which no kernel for GPUs takes yet; leave it on the processor.");
-        }
-
         weights.Copies.Add(gpu, () => GpuWeights.Upload(gpu, weights));
         return layer;
     }
@@ -68,8 +57,8 @@ public static class Linear4BitGpu
 
     /// <summary>
     /// Computes <c>y = x · Wᵀ + b</c> on the GPU that x lies on, on x's stream: it returns when the work is queued, and
-    /// whatever comes later on that stream sees the result. Allocates nothing; memory for what a float32 input takes beside
-    /// it comes from the stream's pool.
+    /// whatever comes later on that stream sees the result. Allocates nothing; memory for what a float32 input, an input
+    /// order or offsets take beside it comes from the stream's pool.
     /// </summary>
     /// <param name="layer">The layer.</param>
     /// <param name="x"><c>[…, in]</c>, float32 or float16.</param>

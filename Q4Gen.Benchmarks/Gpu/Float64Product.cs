@@ -3,8 +3,8 @@ using System.Numerics;
 namespace Q4Gen.Benchmarks.Gpu;
 
 /// <summary>Rows of y in float64, of the outputs that are checked, and what rounding errors are in proportion to.</summary>
-/// <param name="Y"><c>[rows, outputs]</c>: Σ w·x + bias.</param>
-/// <param name="Magnitude"><c>[rows, outputs]</c>: Σ |w·x| + |bias|.</param>
+/// <param name="Y"><c>[rows, outputs]</c>: Σ w·x + bias, with Σ offset·x where there are offsets.</param>
+/// <param name="Magnitude"><c>[rows, outputs]</c>: Σ |w·x| + |bias|, with Σ |offset·x|.</param>
 internal sealed record Float64Product(double[] Y, double[] Magnitude)
 {
     /// <summary>Rows of W that one turn over x takes, for x is larger than caches.</summary>
@@ -24,11 +24,19 @@ internal sealed record Float64Product(double[] Y, double[] Magnitude)
                 oneRow,
                 work.Weights.AsSpan(o * (work.Shape.In / 2), work.Shape.In / 2),
                 work.Scales.AsSpan(o * work.Shape.Groups, work.Shape.Groups)))];
+            float[][]? offsets = work.Offsets.Length == 0 ? null
+                : [.. outputs.Select(o => Enumerable.Range(0, oneRow.In).Select(k => (float)work.Offsets[o * oneRow.Groups + k / oneRow.Group]).ToArray())];
             for (int row = 0; row < x.Length; row++)
             {
                 for (int i = 0; i < outputs.Length; i++)
                 {
                     (double sum, double magnitude) = Dot(w[i], x[row]);
+                    if (offsets is not null)
+                    {
+                        (double part, double size) = Dot(offsets[i], x[row]);
+                        (sum, magnitude) = (sum + part, magnitude + size);
+                    }
+
                     float bias = work.Bias[outputs[i]];
                     product.Y[row * count + first + i] = sum + bias;
                     product.Magnitude[row * count + first + i] = magnitude + Math.Abs(bias);

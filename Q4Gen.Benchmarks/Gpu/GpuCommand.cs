@@ -37,13 +37,14 @@ internal static class GpuCommand
             Linear4BitShape[]? chosen = Given(result, shapes);
             IReadOnlyList<Linear4BitShape> timed = chosen ?? (isQuick ? GpuLayers.Quick : GpuLayers.Timed);
             IReadOnlyList<Linear4BitShape> verified = chosen ?? (isEmulated ? GpuLayers.Tiny : [.. GpuLayers.Ragged, .. timed]);
+            IReadOnlyList<Linear4BitShape> withParts = chosen?[..1] ?? (isEmulated ? GpuLayers.TinyWithParts : GpuLayers.WithParts);
             int[] rowCounts = [.. (Given(result, rows) ?? (isQuick ? s_quickRows : s_rows)).Order()];
             int? index = result.GetValue(device);
             try
             {
                 using GpuContext gpu = isEmulated ? GpuContext.CreateEmulated() : GpuContext.Create(index);
                 var run = new GpuRun(gpu, GpuMachine.Of(gpu, index), result.GetValue(json));
-                run.Verify(verified, isEmulated ? GpuVerificationPlan.Tiny : GpuVerificationPlan.Full);
+                run.Verify(verified, withParts, isEmulated ? GpuVerificationPlan.Tiny : GpuVerificationPlan.Full);
                 if (!isEmulated && !result.GetValue(verifyOnly))
                 {
                     run.Time(timed, rowCounts);

@@ -20,6 +20,13 @@ internal static partial class GpuLayers
     /// <summary>Those that an emulated GPU verifies in seconds.</summary>
     public static IReadOnlyList<Linear4BitShape> Tiny { get; } = [new(20, 24, 16), new(40, 24, 12)];
 
+    /// <summary>Those that are also verified with offsets and an input order: ragged ones, a large one, one without kernels for tensor cores.</summary>
+    public static IReadOnlyList<Linear4BitShape> WithParts { get; } =
+        [new(130, 33, 64), new(1500, 81, 96), new(4096, 11008, 128), new(20, 24, 16)];
+
+    /// <summary>Of those the one for an emulated GPU.</summary>
+    public static IReadOnlyList<Linear4BitShape> TinyWithParts { get; } = [new(20, 24, 16)];
+
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Linear4BitShape> All { get; } = [.. Timed, .. Ragged];
 

@@ -28,14 +28,22 @@ internal sealed class GpuRun
     public bool IsRight => _checks.All(static check => check.Failure is null) && _rows.All(static row => row.RelativeError <= MaxRelativeError);
 
     /// <summary>Verifies all kernels of these shapes; what is wrong is printed, and the next is verified.</summary>
-    public void Verify(IReadOnlyList<Linear4BitShape> shapes, GpuVerificationPlan plan)
+    /// <param name="shapes">The shapes.</param>
+    /// <param name="withParts">Of these shapes layers with offsets, with an input order, and with both as well.</param>
+    /// <param name="plan">The calls.</param>
+    public void Verify(IReadOnlyList<Linear4BitShape> shapes, IReadOnlyList<Linear4BitShape> withParts, GpuVerificationPlan plan)
     {
         GpuReport.PrintChecksHead();
-        foreach (Linear4BitShape shape in shapes)
+        IEnumerable<(Linear4BitShape, GpuLayerParts)> layers =
+        [
+            .. shapes.Select(static shape => (shape, GpuLayerParts.None)),
+            .. withParts.SelectMany(static shape => new[] { GpuLayerParts.Offsets, GpuLayerParts.Order, GpuLayerParts.Offsets | GpuLayerParts.Order }.Select(parts => (shape, parts))),
+        ];
+        foreach ((Linear4BitShape shape, GpuLayerParts parts) in layers)
         {
             // Its memory goes back with it.
             using GpuStream stream = _gpu.CreateStream();
-            var work = new GpuWorkload(shape, plan.MaxRows);
+            var work = new GpuWorkload(shape, plan.MaxRows, parts);
             using Linear4Bit layer = work.CreateLayer().To(_gpu);
             var checks = new List<GpuCheck>();
             try

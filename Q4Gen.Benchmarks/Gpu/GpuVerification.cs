@@ -51,7 +51,9 @@ internal sealed class GpuVerification
     {
         foreach (GpuCase call in plan.Cases())
         {
-            if (call.Path != GpuPath.Simt || HasFamily)
+            // A kernel alone does not add offsets or follow an order; and what is copied into place, x or y, is the same with them.
+            bool isPlain = call.Path is GpuPath.Forward or GpuPath.Unpacked && !call.IsShifted;
+            if (_work.Parts == GpuLayerParts.None ? call.Path != GpuPath.Simt || HasFamily : isPlain)
             {
                 yield return Verify(call, Kernel(call));
             }
@@ -85,7 +87,13 @@ internal sealed class GpuVerification
             _ when call.IsShifted && !isTensor => "generic",
             _ => KernelFor(_gpu, _work.Shape, isTensor && call.X == GpuElement.Float32 ? 2 * call.Rows : call.Rows),
         };
-        return kernel + (isTensor && call.X == GpuElement.Float32 ? ", two planes" : "") + (call.IsShifted ? ", unaligned" : "");
+        return kernel + (isTensor && call.X == GpuElement.Float32 ? ", two planes" : "") + (call.IsShifted ? ", unaligned" : "") + _work.Parts switch
+        {
+            GpuLayerParts.None => "",
+            GpuLayerParts.Offsets => ", offsets",
+            GpuLayerParts.Order => ", order",
+            _ => ", both",
+        };
     }
 
     private GpuCheck Verify(GpuCase call, string kernel)

@@ -18,8 +18,9 @@ internal sealed class GpuWorkload
     private readonly float[] _singleX;
 
     /// <summary>A layer, and so many rows of x.</summary>
-    public GpuWorkload(Linear4BitShape shape, int rows)
+    public GpuWorkload(Linear4BitShape shape, int rows, GpuLayerParts parts = GpuLayerParts.None)
     {
+        Parts = parts;
         Shape = shape;
         Rows = rows;
         var random = new Random(1);
@@ -37,6 +38,14 @@ internal sealed class GpuWorkload
             bias = random.NextSingle() - 0.5f;
         }
 
+        Offsets = parts.HasFlag(GpuLayerParts.Offsets) ? new Half[shape.ScaleCount] : [];
+        foreach (ref Half offset in Offsets.AsSpan())
+        {
+            offset = (Half)((random.NextSingle() - 0.5f) * 0.1f);
+        }
+
+        Order = [.. Enumerable.Range(0, parts.HasFlag(GpuLayerParts.Order) ? shape.In : 0)];
+        random.Shuffle(Order);
         _singleX = new float[(long)rows * shape.In];
         _halfX = new Half[_singleX.Length];
         Parallel.For(0, rows, row =>
@@ -70,11 +79,20 @@ internal sealed class GpuWorkload
     /// <summary>Bias <c>[out]</c>.</summary>
     public float[] Bias { get; }
 
+    /// <summary>Offsets <c>[out, groups]</c>, below 0.05 in size; empty where the layer has none.</summary>
+    public Half[] Offsets { get; }
+
+    /// <summary>The input feature of each column; empty where columns are in order.</summary>
+    public int[] Order { get; }
+
+    /// <summary>What the layer has beside the usual.</summary>
+    public GpuLayerParts Parts { get; }
+
     /// <summary>The outputs that are checked: all of a small layer, some hundreds of a large one.</summary>
     public int[] Outputs { get; }
 
     /// <summary>A layer of these weights, in memory of its own.</summary>
-    public Linear4Bit CreateLayer() => new(Shape.In, Shape.Out, Shape.Group, Weights, Scales, Bias);
+    public Linear4Bit CreateLayer() => Linear4Bit.Create(Shape.In, Shape.Out, Shape.Group, Weights, Scales, Bias, Offsets, Order);
 
     /// <summary>Copies the first rows of x to a GPU.</summary>
     /// <param name="target"><c>[rows, in]</c>, of either element type: float32 x, or the same rounded to float16.</param>
@@ -103,6 +121,7 @@ internal sealed class GpuWorkload
                 : _singleX.AsSpan(first, Shape.In).ToArray();
         }
 
-        return Float64Product.Of(this, x);
+        // In the order of columns, as the weights are.
+        return Float64Product.Of(this, Order.Length == 0 ? x : [.. x.Select(row => Order.Select(input => row[input]).ToArray())]);
     }
 }

@@ -27,8 +27,8 @@ public sealed unsafe class GpuGraph : IDisposable
     /// <summary>Records what <paramref name="work"/> queues on a stream; nothing of it runs.</summary>
     /// <param name="stream">The stream.</param>
     /// <param name="work">
-    /// The work. It ran once before, so that kernels are loaded and memory for float32 inputs is in the stream's pool, and
-    /// it neither waits nor copies to or from the host.
+    /// The work. It ran once before, so that kernels are loaded and the memory that layers take beside x and y is in the
+    /// stream's pool, and it neither waits nor copies to or from the host.
     /// </param>
     /// <exception cref="GpuUnavailableException">The stream's GPU is emulated, or the driver does not record the work.</exception>
     public static GpuGraph Capture(GpuStream stream, Action work)

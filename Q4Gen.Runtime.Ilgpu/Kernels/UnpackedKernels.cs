@@ -26,12 +26,25 @@ internal static class UnpackedKernels
     }
 
     /// <summary>One thread an output, one row of groups a row of x.</summary>
-    /// <param name="matrix"><c>[out, in]</c>.</param>
+    /// <param name="matrix"><c>[out, in]</c>, without offsets and in the order of columns.</param>
+    /// <param name="offsets">Offsets, <c>[panels][groups][16]</c>; anything where there are none.</param>
+    /// <param name="order">The input feature of each column, <c>[in]</c>; anything where there is none.</param>
     /// <param name="bias">Bias, padded to whole panels.</param>
     /// <param name="x"><c>[rows, in]</c>.</param>
     /// <param name="y"><c>[rows, out]</c>.</param>
     /// <param name="shape">The layer's shape.</param>
-    public static void Multiply<TX, TY>(ArrayView<float> matrix, ArrayView<float> bias, ArrayView<TX> x, ArrayView<TY> y, SimtShape shape)
+    /// <param name="isAffine">Not zero where there are offsets.</param>
+    /// <param name="hasInputOrder">Not zero where there is an order.</param>
+    public static void Multiply<TX, TY>(
+        ArrayView<float> matrix,
+        ArrayView<ILGPU.Half> offsets,
+        ArrayView<int> order,
+        ArrayView<float> bias,
+        ArrayView<TX> x,
+        ArrayView<TY> y,
+        SimtShape shape,
+        int isAffine,
+        int hasInputOrder)
         where TX : unmanaged, IActivation<TX>
         where TY : unmanaged, IActivation<TY>
     {
@@ -45,7 +58,14 @@ internal static class UnpackedKernels
         double sum = bias[output];
         for (int column = 0; column < shape.In; column++)
         {
-            sum += (double)matrix[(long)output * shape.In + column] * x[(long)row * shape.In + column].ToSingle();
+            double weight = matrix[(long)output * shape.In + column];
+            if (isAffine != 0)
+            {
+                weight += (float)offsets[((long)(output / 16) * shape.Groups + column / shape.Group) * 16 + output % 16];
+            }
+
+            int input = hasInputOrder != 0 ? order[column] : column;
+            sum += weight * x[(long)row * shape.In + input].ToSingle();
         }
 
         TY result = default;

@@ -17,6 +17,18 @@ internal sealed class GpuPool(GpuStream stream)
     private readonly Lock _lock = new();
     private bool _isClosed;
 
+    /// <summary>Pieces of memory that wait to be used again.</summary>
+    internal int Waiting
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _free.Values.Sum(static waiting => waiting.Count);
+            }
+        }
+    }
+
     /// <summary>Memory of at least so many bytes.</summary>
     /// <exception cref="GpuOutOfMemoryException">The device has not as many.</exception>
     public MemoryBuffer1D<byte, Stride1D.Dense> Rent(long bytes)

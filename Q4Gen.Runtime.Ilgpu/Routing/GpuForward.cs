@@ -6,16 +6,80 @@ namespace Q4Gen.Gpu;
 
 /// <summary>
 /// From a checked call to kernels: on tensor cores where the GPU has them and the shape's groups are whole fragments,
-/// else by the SIMT kernel, which is the specification.
+/// else by the SIMT kernel, which is the specification. What comes before and after for an input order and for offsets is
+/// the same for all of them, and nothing where a layer has neither.
 /// </summary>
 internal static class GpuForward
 {
-    /// <summary>Bytes that the vectors of kernels are aligned to.</summary>
-    private const int Alignment = 16;
-
     public static void Run(GpuWeights weights, GpuTensor x, GpuTensor y, int rows)
     {
-        if (x.Context.HasTensorCores && weights.Kernels.TensorKernels.Count > 0)
+        GpuMatrix input = GpuMatrix.Of(x), output = GpuMatrix.Of(y);
+        if (!weights.HasInputOrder)
+        {
+            RunOrdered(weights, input, output, rows);
+            return;
+        }
+
+        GpuStream stream = x.Stream;
+        long elements = (long)rows * weights.Shape.In;
+        MemoryBuffer1D<byte, Stride1D.Dense> memory = stream.Pool.Rent(elements * GpuTensor.SizeOf(x.Element));
+        try
+        {
+            var ordered = GpuMatrix.Of(stream, memory, x.Element, elements);
+            GpuInputs.Gather(weights, input, ordered, rows);
+            RunOrdered(weights, ordered, output, rows);
+        }
+        finally
+        {
+            stream.Pool.Return(memory);
+        }
+    }
+
+    /// <summary>From x in the order of columns on.</summary>
+    private static void RunOrdered(GpuWeights weights, GpuMatrix x, GpuMatrix y, int rows)
+    {
+        if (!weights.IsAffine)
+        {
+            Multiply(weights, x, y, rows);
+            return;
+        }
+
+        GpuStream stream = x.Stream;
+        MemoryBuffer1D<byte, Stride1D.Dense> sums = stream.Pool.Rent((long)rows * weights.Shape.Groups * sizeof(float));
+        try
+        {
+            GpuInputs.Sum(weights, x, sums.View.BaseView.Cast<float>(), rows);
+            if (y.Element == GpuElement.Float32)
+            {
+                Multiply(weights, x, y, rows);
+                GpuInputs.AddOffsets(weights, y, sums.View.BaseView.Cast<float>(), y, rows);
+                return;
+            }
+
+            // Float16 is rounded to once, when the offsets are in.
+            long elements = (long)rows * weights.Shape.Out;
+            MemoryBuffer1D<byte, Stride1D.Dense> memory = stream.Pool.Rent(elements * sizeof(float));
+            try
+            {
+                var results = GpuMatrix.Of(stream, memory, GpuElement.Float32, elements);
+                Multiply(weights, x, results, rows);
+                GpuInputs.AddOffsets(weights, results, sums.View.BaseView.Cast<float>(), y, rows);
+            }
+            finally
+            {
+                stream.Pool.Return(memory);
+            }
+        }
+        finally
+        {
+            stream.Pool.Return(sums);
+        }
+    }
+
+    /// <summary>The layer without its offsets.</summary>
+    private static void Multiply(GpuWeights weights, GpuMatrix x, GpuMatrix y, int rows)
+    {
+        if (x.Stream.Context.HasTensorCores && weights.Kernels.TensorKernels.Count > 0)
         {
             RunTensor(weights, x, y, rows);
             return;
@@ -38,17 +102,17 @@ internal static class GpuForward
         }
     }
 
-    private static void RunSimt<TX, TY>(GpuWeights weights, GpuTensor x, GpuTensor y, int rows)
+    private static void RunSimt<TX, TY>(GpuWeights weights, GpuMatrix x, GpuMatrix y, int rows)
         where TX : unmanaged, IActivation<TX>
         where TY : unmanaged, IActivation<TY> =>
         weights.Kernels.Simt<TX, TY>().Run(
-            x.Stream, weights.Views, x.View<TX>(), y.View<TY>(), rows, isAligned: IsAligned(x) && IsAligned(y));
+            x.Stream, weights.Views, x.View<TX>(), y.View<TY>(), rows, isAligned: x.IsAligned && y.IsAligned);
 
-    private static void RunTensor(GpuWeights weights, GpuTensor x, GpuTensor y, int rows)
+    private static void RunTensor(GpuWeights weights, GpuMatrix x, GpuMatrix y, int rows)
     {
         Linear4BitShape shape = weights.Shape;
         TensorFlags flags = y.Element == GpuElement.Float16 ? TensorFlags.HalfOutput : TensorFlags.None;
-        if (x.Element == GpuElement.Float16 && shape.In == TensorActivations.Columns(shape) && IsAligned(x) && IsAligned(y))
+        if (x.Element == GpuElement.Float16 && shape.In == TensorActivations.Columns(shape) && x.IsAligned && y.IsAligned)
         {
             weights.Kernels.Tensor(rows).Run(x.Stream, weights.Pointers, x.Address, y.Address, rows, flags);
             return;
@@ -76,6 +140,4 @@ internal static class GpuForward
             stream.Pool.Return(results);
         }
     }
-
-    private static bool IsAligned(GpuTensor tensor) => tensor.Address % Alignment == 0;
 }

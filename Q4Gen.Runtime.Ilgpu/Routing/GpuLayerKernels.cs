@@ -124,8 +124,9 @@ internal sealed class GpuLayerKernels
     }
 }
 
-/// <summary>Where a layer's weights lie on a GPU, as kernels in C# take them.</summary>
-internal readonly record struct DeviceViews(ArrayView<int> Words, ArrayView<ILGPU.Half> Scales, ArrayView<float> Bias);
+/// <summary>Where a layer's weights lie on a GPU, as kernels in C# take them; offsets and order only where it has them.</summary>
+internal readonly record struct DeviceViews(
+    ArrayView<int> Words, ArrayView<ILGPU.Half> Scales, ArrayView<float> Bias, ArrayView<ILGPU.Half> Offsets, ArrayView<int> Order);
 
 /// <summary>Where a layer's weights lie on a GPU, as kernels in PTX take them.</summary>
 internal readonly record struct DevicePointers(long Words, long Scales, long Bias);

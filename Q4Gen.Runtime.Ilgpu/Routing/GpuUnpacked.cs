@@ -35,8 +35,8 @@ internal static class GpuUnpacked
         var shape = new SimtShape(weights.Shape);
         var unpack = kernels.Shared<UnpackingOwner, Action<AcceleratorStream, KernelConfig, ArrayView<int>, ArrayView<ILGPU.Half>, ArrayView<float>, SimtShape>>(
             static accelerator => accelerator.LoadKernel<ArrayView<int>, ArrayView<ILGPU.Half>, ArrayView<float>, SimtShape>(UnpackedKernels.Unpack));
-        var multiply = kernels.Shared<UnpackingOwner, Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<TX>, ArrayView<TY>, SimtShape>>(
-            static accelerator => accelerator.LoadKernel<ArrayView<float>, ArrayView<float>, ArrayView<TX>, ArrayView<TY>, SimtShape>(UnpackedKernels.Multiply));
+        var multiply = kernels.Shared<UnpackingOwner, Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<ILGPU.Half>, ArrayView<int>, ArrayView<float>, ArrayView<TX>, ArrayView<TY>, SimtShape, int, int>>(
+            static accelerator => accelerator.LoadKernel<ArrayView<float>, ArrayView<ILGPU.Half>, ArrayView<int>, ArrayView<float>, ArrayView<TX>, ArrayView<TY>, SimtShape, int, int>(UnpackedKernels.Multiply));
         MemoryBuffer1D<byte, Stride1D.Dense> matrix = stream.Pool.Rent((long)shape.Out * shape.In * sizeof(float));
         try
         {
@@ -44,7 +44,21 @@ internal static class GpuUnpacked
             ArrayView<float> values = matrix.View.BaseView.Cast<float>();
             unpack(stream.Stream, (new Index3D(shape.Out, 1, 1), threads), weights.Views.Words, weights.Views.Scales, values, shape);
             var grid = new Index3D(rows, (shape.Out + UnpackedKernels.Threads - 1) / UnpackedKernels.Threads, 1);
-            multiply(stream.Stream, (grid, threads), values, weights.Views.Bias, x.View<TX>(), y.View<TY>(), shape);
+
+            // What is not there is not read; some memory must stand in its place.
+            DeviceViews views = weights.Views;
+            multiply(
+                stream.Stream,
+                (grid, threads),
+                values,
+                weights.IsAffine ? views.Offsets : views.Scales,
+                weights.HasInputOrder ? views.Order : views.Words,
+                views.Bias,
+                x.View<TX>(),
+                y.View<TY>(),
+                shape,
+                weights.IsAffine ? 1 : 0,
+                weights.HasInputOrder ? 1 : 0);
         }
         finally
         {

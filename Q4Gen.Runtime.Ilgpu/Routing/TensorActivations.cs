@@ -35,10 +35,10 @@ internal readonly struct TensorActivations : IDisposable
     public static int Columns(Linear4BitShape shape) => shape.Steps * PanelLayout.StepColumns;
 
     /// <summary>Launches what prepares x.</summary>
-    public static TensorActivations Prepare(GpuTensor x, Linear4BitShape shape, int rows)
+    public static TensorActivations Prepare(GpuMatrix x, Linear4BitShape shape, int rows)
     {
         GpuStream stream = x.Stream;
-        GpuKernelCache kernels = x.Context.Kernels;
+        GpuKernelCache kernels = stream.Context.Kernels;
         int columns = Columns(shape);
         KernelConfig config = (new Index3D(rows, 1, 1), new Index3D(Planes.Threads, 1, 1));
         if (x.Element == GpuElement.Float16)

@@ -1,6 +1,5 @@
 extern alias runtime;
 
-using Q4Gen.Gpu;
 using Q4Gen.Kernels;
 using Q4Gen.Testing;
 using Q4Gen.Tests.Runtime;
@@ -240,17 +239,6 @@ public class AffineTests
             }),
         ];
         Assert.True(errors[1] < errors[0] / 2, $"With offsets {errors[1]}, without {errors[0]}.");
-    }
-
-    [Fact]
-    [Trait(Emulated.Trait, Emulated.Never)] // An emulated GPU on an emulated processor takes minutes.
-    public void AGpuRefusesThem()
-    {
-        LayerData data = LayerData.Random(new Linear4BitShape(72, 37, 32), seed: 20);
-        using var layer = new AffineLayer(data.Weight, data.Scales, Offsets(data.Shape, 21), data.Bias);
-        using GpuContext gpu = GpuContext.CreateEmulated();
-        Assert.Contains("affine", Assert.Throws<NotSupportedException>(() => layer.To(gpu)).Message, StringComparison.Ordinal);
-        Assert.False(layer.IsOn(gpu));
     }
 
     internal static Half[] Offsets(Linear4BitShape shape, int seed)

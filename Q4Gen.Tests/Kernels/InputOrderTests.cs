@@ -1,8 +1,15 @@
-using Q4Gen.Gpu;
 using Q4Gen.Kernels;
 using Q4Gen.Tests.Runtime;
 
 namespace Q4Gen.Tests.Kernels;
+
+/// <summary>A model that says nothing of an order.</summary>
+internal sealed partial class OrderedModel
+{
+    /// <summary>Its layer.</summary>
+    [Linear4Bit(In = 72, Out = 37, Group = 32, Affine = true, Bias = true)]
+    public partial Linear4Bit Up { get; }
+}
 
 /// <summary>
 /// Layers whose columns are in another order than input features: on every kernel, with and without offsets, and how the
@@ -15,7 +22,7 @@ public class InputOrderTests
     public static TheoryData<int, int, int, bool> Shapes()
     {
         var shapes = new TheoryData<int, int, int, bool>();
-        foreach ((int inFeatures, int outFeatures, int group) in new[] { (8, 16, 8), (2, 1, 1), (12, 17, 6), (172, 37, 64), (130, 33, 64), (656, 40, 328), (72, 37, 32), (1024, 48, 16) })
+        foreach ((int inFeatures, int outFeatures, int group) in new[] { (2, 1, 1), (12, 17, 6), (172, 37, 64), (130, 33, 64), (656, 17, 328), (72, 37, 32), (256, 48, 16) })
         {
             shapes.Add(inFeatures, outFeatures, group, false);
             shapes.Add(inFeatures, outFeatures, group, true);
@@ -32,7 +39,7 @@ public class InputOrderTests
         LayerData data = LayerData.Random(shape, seed: 31);
         Half[] offsets = affine ? AffineTests.Offsets(shape, 32) : [];
         int[] order = Order(inFeatures, 33);
-        float[] x = LayerData.RandomInput(70 * inFeatures, seed: 34, InputKind.Centred);
+        float[] x = LayerData.RandomInput(33 * inFeatures, seed: 34, InputKind.Centred);
         double[] expected = Linear4BitReference.Forward(shape, data.Weight, data.Scales, data.Bias, x, offsets, order);
         double[] magnitude = AffineTests.Magnitude(shape, data, affine ? offsets : new Half[shape.ScaleCount], Gathered(x, order));
         foreach (Linear4BitPrecision precision in Enum.GetValues<Linear4BitPrecision>())
@@ -44,7 +51,7 @@ public class InputOrderTests
             {
                 using Linear4Bit? clone = layer.CloneFor(isa);
                 using Linear4Bit? other = plain.CloneFor(isa);
-                foreach (int rows in clone is null ? [] : (int[])[1, 2, 3, 4, 5, 7, 33, 70])
+                foreach (int rows in clone is null ? [] : (int[])[1, 5, 33])
                 {
                     // To the last bit what the kernel gives for x in the order of columns.
                     float[] y = Run(clone!, x.AsSpan(0, rows * inFeatures));
@@ -164,7 +171,10 @@ public class InputOrderTests
         using Linear4Bit generic = Linear4Bit.Load(file, "layer");
         using Linear4Bit direct = Linear4Bit.LoadDirect(generic.ToTensors("again"), "again", 32);
         using Linear4Bit clone = loaded.Clone();
-        foreach (Linear4Bit layer in (Linear4Bit[])[loaded, generic, direct, clone])
+        var model = new OrderedModel();
+        model.Load(new TensorDictionary(generic.ToTensors("up")));
+        using Linear4Bit property = model.Up;
+        foreach (Linear4Bit layer in (Linear4Bit[])[loaded, generic, direct, clone, property])
         {
             Assert.True(layer.HasInputOrder);
             Assert.Equal(Run(made, x), Run(layer, x));
@@ -237,16 +247,6 @@ public class InputOrderTests
             new Dictionary<string, WeightTensor> { ["a.weight"] = WeightTensor.FromSingle(new float[64], 2, 32), ["a.order_4bit"] = WeightTensor.FromInt32(Order(32, 55), 32) });
         Assert.Contains("'a.order_4bit' already", Assert.Throws<WeightFormatException>(() =>
             Linear4BitQuantizer.QuantizeModel(model, 32, static _ => true, ct: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    [Trait(Emulated.Trait, Emulated.Never)] // An emulated GPU on an emulated processor takes minutes.
-    public void AGpuRefusesIt()
-    {
-        LayerData data = LayerData.Random(new Linear4BitShape(72, 37, 32), seed: 56);
-        using var layer = Linear4Bit.Create(72, 37, 32, data.Weight, data.Scales, order4Bit: Order(72, 57));
-        using GpuContext gpu = GpuContext.CreateEmulated();
-        Assert.Contains("input order", Assert.Throws<NotSupportedException>(() => layer.To(gpu)).Message, StringComparison.Ordinal);
     }
 
     /// <summary>Any order of columns.</summary>

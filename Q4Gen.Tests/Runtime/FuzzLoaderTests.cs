@@ -68,6 +68,8 @@ public class FuzzLoaderTests
             Make(Layer("a", 172, 5, 64), 64),
             Make(Layer("", 34, 17, 34, bias: true).Concat(Layer("a", 2, 1, 2, bias: true)), 0),
             Make(Layer("b.c", 48, 16, 16).Append(new("norm", WeightTensor.FromSingle(Randoms(5, 9), 5))), 16),
+            Make(Layer("a", 24, 5, 16, bias: true).Append(new("a.offsets_4bit", WeightTensor.FromHalf([.. Randoms(10, 10).Select(static value => (Half)value)], 5, 2)))
+                .Append(new("a.order_4bit", WeightTensor.FromInt32([.. Enumerable.Range(0, 24).Select(static k => k * 7 % 24)], 24))), 16),
         ];
 
         byte[] Make(IEnumerable<KeyValuePair<string, WeightTensor>> tensors, int group)
@@ -145,6 +147,8 @@ public class FuzzLoaderTests
         ReadOnlySpan<byte> scales = Find("scales_4bit", out long[] scalesShape);
         bool hasBias = header.RootElement.TryGetProperty(Join(prefix, "bias"), out JsonElement biasEntry);
         ReadOnlySpan<byte> bias = hasBias ? Find("bias", out _) : default;
+        ReadOnlySpan<byte> offsets = header.RootElement.TryGetProperty(Join(prefix, "offsets_4bit"), out _) ? Find("offsets_4bit", out _) : default;
+        ReadOnlySpan<byte> order = header.RootElement.TryGetProperty(Join(prefix, "order_4bit"), out _) ? Find("order_4bit", out _) : default;
         int rowBytes = (int)weightShape[1];
         int groups = (int)scalesShape[1];
 
@@ -157,10 +161,12 @@ public class FuzzLoaderTests
             {
                 int both = weight[o * rowBytes + k / 2];
                 int nibble = k % 2 == 0 ? both % 16 : both / 16;
-                double scale = (double)BinaryPrimitives.ReadHalfLittleEndian(scales[((o * groups + k / group) * 2)..]);
-                double product = x[k] * (nibble - 8) * scale;
-                sum += product;
-                size += Math.Abs(x[k] * 8 * scale);
+                int at = (o * groups + k / group) * 2;
+                double scale = (double)BinaryPrimitives.ReadHalfLittleEndian(scales[at..]);
+                double offset = offsets.IsEmpty ? 0 : (double)BinaryPrimitives.ReadHalfLittleEndian(offsets[at..]);
+                float value = x[order.IsEmpty ? k : BinaryPrimitives.ReadInt32LittleEndian(order[(k * 4)..])];
+                sum += value * ((nibble - 8) * scale + offset);
+                size += Math.Abs(value * 8 * scale) + Math.Abs(value * offset);
             }
 
             y[o] = (sum, size);
