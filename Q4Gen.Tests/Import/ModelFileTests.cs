@@ -42,7 +42,9 @@ public class ModelFileTests
             }
         }
 
-        Assert.True(read > 20 && rejected > 20, $"{read} {rejected}");
+
+        // Spoiling that only ever fails, or never does, checks nothing; of an index, hardly anything can change.
+        Assert.True(read > 5 && rejected > 20, $"{read} {rejected}");
         Assert.All(Directory.EnumerateFiles(folder.Root, "*", SearchOption.AllDirectories), file => Assert.StartsWith(Path.GetDirectoryName(spoiled)!, file));
     }
 
