@@ -13,6 +13,7 @@ internal static partial class Program
         root.Subcommands.Add(CompareCommand.CreateSweep());
         root.Subcommands.Add(MicroCommand.Create());
         root.Subcommands.Add(SmallCommand.Create());
+        root.Subcommands.Add(PartsCommand.Create());
         root.Subcommands.Add(CallersCommand.Create());
         root.Subcommands.Add(LoadCommand.Create());
         root.Subcommands.Add(LoadCommand.CreateChild());
