@@ -18,6 +18,7 @@ internal static class GroupOffsets
     /// Sums each group of the rows of x from <paramref name="firstRow"/> up to <paramref name="endRow"/>:
     /// <c>sums[rows, groups]</c>. Summed in float64 and rounded once, for sums cancel.
     /// </summary>
+    [MethodImpl(Compile.Once)]
     public static void Sum(in KernelCall call, Linear4BitShape shape, int firstRow, int endRow)
     {
         for (int row = firstRow; row < endRow; row++)
@@ -33,6 +34,7 @@ internal static class GroupOffsets
     }
 
     /// <summary>Adds the offsets' part to the outputs of the panels from <paramref name="firstPanel"/> up to <paramref name="endPanel"/>.</summary>
+    [MethodImpl(Compile.Once)]
     public static void Add(in KernelCall call, Linear4BitShape shape, int firstPanel, int endPanel)
     {
         for (int panel = firstPanel; panel < endPanel; panel++)
@@ -52,6 +54,7 @@ internal static class GroupOffsets
     }
 
     /// <summary>One row. Summed in the same order as one of four, so that results do not depend on the number of rows.</summary>
+    [MethodImpl(Compile.Once)]
     private static void AddRow(in KernelCall call, Linear4BitShape shape, int panel, int row, int outputs)
     {
         int groups = shape.Groups;
@@ -69,6 +72,7 @@ internal static class GroupOffsets
     }
 
     /// <summary>Four rows, which share the offsets once they are float32.</summary>
+    [MethodImpl(Compile.Once)]
     private static void AddRows4(in KernelCall call, Linear4BitShape shape, int panel, int row, int outputs)
     {
         int groups = shape.Groups;
@@ -113,6 +117,7 @@ internal static class GroupOffsets
         PanelStore.Add(ref y, ref y, outputs, sumA, sumB);
     }
 
+    [MethodImpl(Compile.Once)]
     private static float Sum(ReadOnlySpan<float> x)
     {
         Vector256<double> lower = default, upper = default;

@@ -9,6 +9,7 @@ namespace Q4Gen.Kernels;
 internal static unsafe class InputOrder
 {
     /// <summary>Copies the rows of x from <paramref name="firstRow"/> up to <paramref name="endRow"/> in the order of columns: <c>target[rows, in]</c>.</summary>
+    [MethodImpl(Compile.Once)]
     public static void Gather(in KernelCall call, int columns, float* target, int firstRow, int endRow)
     {
         // Every index is one of a column: an order is checked when it is packed.
