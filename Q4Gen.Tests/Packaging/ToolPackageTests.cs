@@ -22,7 +22,7 @@ public class ToolPackageTests(PackagesFixture packages)
         Assert.DoesNotContain(package.Metadata.Descendants(), element => element.Name.LocalName == "dependency");
         string[] tools = [.. package.Files.Where(file => file.StartsWith("tools/", StringComparison.Ordinal))];
         Assert.All(tools, file => Assert.StartsWith("tools/net10.0/any/", file, StringComparison.Ordinal));
-        XElement command = Assert.Single(XDocument.Parse(System.Text.Encoding.UTF8.GetString(package.Read("tools/net10.0/any/DotnetToolSettings.xml"))).Descendants("Command"));
+        XElement command = Assert.Single(XDocument.Load(new MemoryStream(package.Read("tools/net10.0/any/DotnetToolSettings.xml"))).Descendants("Command"));
         Assert.Equal(("q4gen", "q4gen.dll"), ((string?)command.Attribute("Name"), (string?)command.Attribute("EntryPoint")));
 
         // Native libraries would tie it to a platform, and a rooted path to this machine.
