@@ -25,6 +25,9 @@ public class ScaffoldCommandTests
         Assert.Equal((ExitCode.Success, "", $"Wrote {folder["Llama.cs"]}: classes for 6 linear layers.\n"), (written.ExitCode, written.Output, written.Error));
         Assert.Equal(run.Output, await File.ReadAllTextAsync(folder["Llama.cs"], TestContext.Current.CancellationToken));
 
+        System.Text.Json.JsonElement report = await ToolRun.Json("scaffold", model, "--namespace", "My.App", "--class", "Llama");
+        Assert.Equal((run.Output, 6), (report.GetProperty("text").GetString(), report.GetProperty("layers").GetInt32()));
+
         Assert.Contains("is there already", await ToolRun.Fails(ExitCode.Usage, toFile), StringComparison.Ordinal);
         await File.WriteAllTextAsync(folder["Llama.cs"], "old", TestContext.Current.CancellationToken);
         Assert.Equal(ExitCode.Success, (await ToolRun.Of([.. toFile, "--force"])).ExitCode);

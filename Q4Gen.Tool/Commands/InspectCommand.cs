@@ -33,7 +33,7 @@ internal static class InspectCommand
                 using var model = ModelFile.Open(result.GetRequiredValue(input), new ModelFileOptions { HuggingFaceNames = result.GetValue(names), Cancellation = ct });
                 ScaleHistogram? scales = result.GetValue(noScales)
                     ? null
-                    : console.Track("Reading scales", 0, progress => ScaleHistogram.Of(model, progress, ct));
+                    : console.Track("Reading scales", model.Tensors.Sum(tensor => tensor.ByteLength), progress => ScaleHistogram.Of(model, progress, ct));
                 var report = InspectReport.Of(model, scales, result.GetValue(group));
                 if (result.GetValue(json))
                 {

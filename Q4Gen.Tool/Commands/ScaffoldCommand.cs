@@ -19,7 +19,8 @@ internal static class ScaffoldCommand
         Option<string?> output = new("--output", "-o") { Description = "The C# file to write; without it, standard output.", HelpName = "FILE" };
         Option<bool> force = CommonOptions.Force();
         Option<bool> names = CommonOptions.HuggingFaceNames();
-        var command = new Command("scaffold", "Writes the annotated C# classes for the linear layers of a model.") { input, space, name, group, output, force, names };
+        Option<bool> json = CommonOptions.Json();
+        var command = new Command("scaffold", "Writes the annotated C# classes for the linear layers of a model.") { input, space, name, group, output, force, names, json };
         command.SetAction((result, ct) => Task.Run(
             () =>
             {
@@ -35,13 +36,21 @@ internal static class ScaffoldCommand
                 string fileName = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
                 string text = ModelScaffold.Write(layers, new ScaffoldOptions(
                     result.GetRequiredValue(space), result.GetRequiredValue(name), fileName, [.. model.Source.Names]));
-                if (target is null)
+                if (target is not null)
+                {
+                    OutputFile.WriteText(target, text);
+                }
+
+                if (result.GetValue(json))
+                {
+                    console.WriteJson(new ScaffoldReport(path, result.GetRequiredValue(space), result.GetRequiredValue(name), layers.Count, target, text));
+                }
+                else if (target is null)
                 {
                     console.Output.Write(text);
                 }
                 else
                 {
-                    OutputFile.WriteText(target, text);
                     console.Error.WriteLine($"Wrote {target}: classes for {layers.Count} linear layers.");
                 }
 

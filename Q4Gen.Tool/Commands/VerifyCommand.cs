@@ -33,13 +33,13 @@ internal static class VerifyCommand
             {
                 var options = new ModelFileOptions { HuggingFaceNames = result.GetValue(names), Cancellation = ct };
                 using var model = ModelFile.Open(result.GetRequiredValue(input), options);
-                IReadOnlyList<string> problems = console.Track("Checking", 0, progress => ModelChecks.Find(model, progress, ct));
+                IReadOnlyList<string> problems = console.Track("Checking", Bytes(model), progress => ModelChecks.Find(model, progress, ct));
                 string? otherPath = result.GetValue(against);
                 IReadOnlyList<LayerDifference>? differences = null;
                 if (otherPath is not null && problems.Count == 0)
                 {
                     using var other = ModelFile.Open(otherPath, options with { IsLinear = ChooseLike(model) });
-                    differences = console.Track("Comparing", 0, progress => Comparison.Compare(model, other, progress, ct));
+                    differences = console.Track("Comparing", Bytes(model), progress => Comparison.Compare(model, other, progress, ct));
                 }
 
                 var report = new VerifyReport(
@@ -58,6 +58,8 @@ internal static class VerifyCommand
             ct));
         return command;
     }
+
+    private static long Bytes(ModelFile model) => model.Tensors.Sum(tensor => tensor.ByteLength);
 
     /// <summary>What is a layer in one model is one in the other, even where it would not usually be quantised.</summary>
     private static Func<string, bool?> ChooseLike(ModelFile model)
