@@ -13,6 +13,7 @@ set -euo pipefail
 
 readonly default_folder="$(dirname "${BASH_SOURCE[0]}")/../artifacts/llama"
 readonly suite=forky
+. "$(dirname "${BASH_SOURCE[0]}")/lib/private-apt.sh"
 readonly packages=(llama.cpp-tools libllama0 libggml0 libc6 libstdc++6 libgcc-s1 libgomp1 libssl3t64 zlib1g libzstd1)
 
 fail() {
@@ -50,36 +51,19 @@ command -v apt-get dpkg-deb >/dev/null || fail "it needs apt-get and dpkg-deb, a
 work="$(mktemp -d "$folder/.fetch.XXXXXX")" || fail "it cannot write in $folder."
 readonly work
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"/{lists,cache/archives}/partial
-
-# Lists and packages are kept here; apt checks signatures and sums as ever.
-cat >"$work/apt.conf" <<END
-APT::Sandbox::User "$(id -un)";
-#clear APT::Update::Post-Invoke;
-Dir::State::Lists "$work/lists";
-Dir::State::Status "$work/status";
-Dir::Cache "$work/cache";
-Dir::Etc::SourceList "$work/sources.list";
-Dir::Etc::SourceParts "-";
-Acquire::Languages "none";
-Acquire::Retries "1";
-Acquire::http::Timeout "20";
-Acquire::https::Timeout "20";
-END
-: >"$work/status"
-apt() {
-    (cd "$work" && timeout 300 apt-get -qq -c "$work/apt.conf" "$@")
-}
+private_apt_prepare "$work"
 
 # The archive of Debian that this machine uses, but of a release that has the package.
-apt-get indextargets --format '$(ORIGIN) $(SITE) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
+private_apt indextargets --format '$(ORIGIN) $(SITE) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
     awk -v suite="$suite" '$1 == "Debian" && $3 !~ /security/ { print "deb", $2, suite, "main" }' |
     sort -u | head -n 1 >"$work/sources.list"
 [[ -s $work/sources.list ]] || echo "deb http://deb.debian.org/debian $suite main" >"$work/sources.list"
 
+private_apt_sources
+
 echo "Fetching ${packages[0]} and its libraries, some 12 MB."
-apt update || fail "apt-get reaches no archive with $suite; is there a network?"
-apt download "${packages[@]}" || fail "apt-get could not fetch ${packages[0]}; is there a network?"
+private_apt update || fail "apt-get reaches no archive with $suite; is there a network?"
+private_apt download "${packages[@]}" || fail "apt-get could not fetch ${packages[0]}; is there a network?"
 for package in "$work"/*.deb; do
     dpkg-deb -x "$package" "$work/root" || fail "$package could not be unpacked."
 done

@@ -13,6 +13,7 @@ set -euo pipefail
 
 readonly default_folder="$(dirname "${BASH_SOURCE[0]}")/../artifacts/ptxas"
 readonly package=nvidia-cuda-toolkit
+. "$(dirname "${BASH_SOURCE[0]}")/lib/private-apt.sh"
 
 fail() {
     echo "get-ptxas.sh: $*" >&2
@@ -50,38 +51,20 @@ command -v apt-get dpkg-deb >/dev/null || fail "it needs apt-get and dpkg-deb, a
 work="$(mktemp -d "$folder/.fetch.XXXXXX")" || fail "it cannot write in $folder."
 readonly work
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work"/{lists,cache/archives}/partial
-
-# Lists and packages are kept here; apt checks signatures and sums as ever.
-cat >"$work/apt.conf" <<END
-APT::Sandbox::User "$(id -un)";
-#clear APT::Update::Post-Invoke;
-Dir::State::Lists "$work/lists";
-Dir::Cache "$work/cache";
-Acquire::Languages "none";
-Acquire::Retries "1";
-Acquire::http::Timeout "20";
-Acquire::https::Timeout "20";
-END
-apt() {
-    (cd "$work" && timeout 300 apt-get -qq -c "$work/apt.conf" "$@")
-}
+private_apt_prepare "$work"
 
 echo "Fetching $package, some 84 MB, for the one program in it."
 
 # The archives that this machine uses, but with the component that holds the package. A source that is not there, or has
 # no such component, is no reason to stop; what is missing then shows below.
-apt update || true
-apt indextargets --format '$(ORIGIN) $(SITE) $(RELEASE)' 'Created-By: Packages' |
+private_apt update || true
+private_apt indextargets --format '$(ORIGIN) $(SITE) $(RELEASE)' 'Created-By: Packages' |
     awk '$1 == "Debian" { print "deb", $2, $3, "non-free" } $1 == "Ubuntu" { print "deb", $2, $3, "multiverse" }' |
     sort -u >"$work/sources.list"
 [[ -s $work/sources.list ]] || fail "apt reaches no archive of Debian or Ubuntu; is there a network?"
-cat >>"$work/apt.conf" <<END
-Dir::Etc::SourceList "$work/sources.list";
-Dir::Etc::SourceParts "-";
-END
-apt update || true
-apt download "$package" || fail "apt-get could not fetch $package; is there a network?"
+private_apt_sources
+private_apt update || true
+private_apt download "$package" || fail "apt-get could not fetch $package; is there a network?"
 dpkg-deb --fsys-tarfile "$work/$package"_*.deb |
     tar -x -C "$work" ./usr/bin/ptxas "./usr/share/doc/$package/copyright" ||
     fail "$package could not be unpacked, or has no ptxas in it."

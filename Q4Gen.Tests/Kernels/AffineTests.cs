@@ -41,7 +41,7 @@ public class AffineTests
             using Linear4Bit? clone = layer.CloneFor(isa);
             foreach (int rows in clone is null ? [] : (int[])[1, 2, 3, 4, 5, 7, 33, 70])
             {
-                float[] y = Run(clone!, x.AsSpan(0, rows * inFeatures));
+                float[] y = ThreadChecks.Run(clone!, x.AsSpan(0, rows * inFeatures));
                 for (int i = 0; i < y.Length; i++)
                 {
                     Assert.True(Math.Abs(y[i] - expected[i]) <= Tolerance * magnitude[i], $"{clone!.Kernel}, {rows} rows, output {i}: {y[i]} instead of {expected[i]}");
@@ -67,7 +67,7 @@ public class AffineTests
         using var plain = new Linear4Bit(inFeatures, outFeatures, group, data.Weight, data.Scales, data.Bias, Linear4BitPrecision.Int8Activations);
         double[] part = Linear4BitReference.Forward(shape, data.Weight, new Half[data.Scales.Length], [], x, offsets);
         double[] magnitude = Magnitude(shape, data, offsets, x);
-        float[] y = Run(affine, x), without = Run(plain, x);
+        float[] y = ThreadChecks.Run(affine, x), without = ThreadChecks.Run(plain, x);
         for (int i = 0; i < y.Length; i++)
         {
             Assert.True(Math.Abs(y[i] - (without[i] + part[i])) <= Tolerance * magnitude[i], $"output {i}: {y[i]} instead of {without[i] + part[i]}");
@@ -79,8 +79,8 @@ public class AffineTests
             using Linear4Bit? clone = affine.CloneFor(isa);
             if (clone is not null)
             {
-                Assert.Equal(y, Run(clone, x));
-                Assert.Equal(y[((Rows - 1) * outFeatures)..], Run(clone, x.AsSpan((Rows - 1) * inFeatures)));
+                Assert.Equal(y, ThreadChecks.Run(clone, x));
+                Assert.Equal(y[((Rows - 1) * outFeatures)..], ThreadChecks.Run(clone, x.AsSpan((Rows - 1) * inFeatures)));
             }
         }
     }
@@ -91,26 +91,7 @@ public class AffineTests
         var shape = new Linear4BitShape(1024, 1000, 64);
         LayerData data = LayerData.Random(shape, seed: 11);
         using var layer = Linear4Bit.Create(1024, 1000, 64, data.Weight, data.Scales, data.Bias, Offsets(shape, 12));
-        int threads = Linear4BitThreads.Count;
-        try
-        {
-            foreach (int rows in (int[])[1, 6, 80])
-            {
-                float[] x = LayerData.RandomInput(rows * 1024, seed: 13, InputKind.Centred);
-                Linear4BitThreads.Count = 1;
-                float[] alone = Run(layer, x);
-                Linear4BitThreads.Count = 3;
-                float[] y = Run(layer, x);
-                Assert.Equal(alone, y);
-                long before = GC.GetAllocatedBytesForCurrentThread();
-                layer.Forward(x, y);
-                Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
-            }
-        }
-        finally
-        {
-            Linear4BitThreads.Count = threads;
-        }
+        ThreadChecks.AssertThreadsChangeNothingAndACallAllocatesNothing(layer, seed: 13);
     }
 
     [Fact]
@@ -167,9 +148,9 @@ public class AffineTests
         using Linear4Bit generic = Linear4Bit.Load(file, "layer");
         using Linear4Bit clone = loaded.Clone();
         Assert.True(generic.IsAffine && clone.IsAffine);
-        Assert.Equal(Run(made, x), Run(loaded, x));
-        Assert.Equal(Run(made, x), Run(generic, x));
-        Assert.Equal(Run(made, x), Run(clone, x));
+        Assert.Equal(ThreadChecks.Run(made, x), ThreadChecks.Run(loaded, x));
+        Assert.Equal(ThreadChecks.Run(made, x), ThreadChecks.Run(generic, x));
+        Assert.Equal(ThreadChecks.Run(made, x), ThreadChecks.Run(clone, x));
         var copied = new Half[offsets.Length];
         generic.CopyOffsets4Bit(copied);
         Assert.Equal(offsets, copied);
@@ -222,7 +203,7 @@ public class AffineTests
                     trained, new QuantizationOptions { Group = 32, Affine = affine, Method = QuantizationMethod.Search }, static _ => true, TestContext.Current.CancellationToken);
                 using Linear4Bit layer = Linear4Bit.Load(quantized, "up");
                 Assert.Equal(affine, layer.IsAffine);
-                float[] y = Run(layer, x);
+                float[] y = ThreadChecks.Run(layer, x);
                 double error = 0;
                 for (int i = 0; i < y.Length; i++)
                 {
@@ -264,12 +245,5 @@ public class AffineTests
         }
 
         return sums;
-    }
-
-    private static float[] Run(Linear4Bit layer, ReadOnlySpan<float> x)
-    {
-        var y = new float[x.Length / layer.In * layer.Out];
-        layer.Forward(x, y);
-        return y;
     }
 }

@@ -54,8 +54,8 @@ public class InputOrderTests
                 foreach (int rows in clone is null ? [] : (int[])[1, 5, 33])
                 {
                     // To the last bit what the kernel gives for x in the order of columns.
-                    float[] y = Run(clone!, x.AsSpan(0, rows * inFeatures));
-                    Assert.Equal(Run(other!, Gathered(x, order).AsSpan(0, rows * inFeatures)), y);
+                    float[] y = ThreadChecks.Run(clone!, x.AsSpan(0, rows * inFeatures));
+                    Assert.Equal(ThreadChecks.Run(other!, Gathered(x, order).AsSpan(0, rows * inFeatures)), y);
                     for (int i = 0; i < y.Length && precision == Linear4BitPrecision.Exact; i++)
                     {
                         Assert.True(Math.Abs(y[i] - expected[i]) <= Tolerance * magnitude[i], $"{clone!.Kernel}, {rows} rows, output {i}: {y[i]} instead of {expected[i]}");
@@ -79,7 +79,7 @@ public class InputOrderTests
         float[] x = LayerData.RandomInput(270 * shape.In, seed: 37, InputKind.Centred);
         using var layer = Linear4Bit.Create(shape.In, shape.Out, shape.Group, data.Weight, data.Scales, data.Bias, AffineTests.Offsets(shape, 38), order);
         using var plain = Linear4Bit.Create(shape.In, shape.Out, shape.Group, data.Weight, data.Scales, data.Bias, AffineTests.Offsets(shape, 38));
-        float[] expected = Run(plain, Gathered(x, order)), y = Run(layer, x);
+        float[] expected = ThreadChecks.Run(plain, Gathered(x, order)), y = ThreadChecks.Run(layer, x);
         Assert.All(y.Zip(expected), static item => Assert.Equal(item.Second, item.First, 1e-4f));
     }
 
@@ -89,26 +89,7 @@ public class InputOrderTests
         var shape = new Linear4BitShape(1024, 1000, 64);
         LayerData data = LayerData.Random(shape, seed: 39);
         using var layer = Linear4Bit.Create(1024, 1000, 64, data.Weight, data.Scales, data.Bias, AffineTests.Offsets(shape, 40), Order(1024, 41));
-        int threads = Linear4BitThreads.Count;
-        try
-        {
-            foreach (int rows in (int[])[1, 6, 80])
-            {
-                float[] x = LayerData.RandomInput(rows * 1024, seed: 42, InputKind.Centred);
-                Linear4BitThreads.Count = 1;
-                float[] alone = Run(layer, x);
-                Linear4BitThreads.Count = 3;
-                float[] y = Run(layer, x);
-                Assert.Equal(alone, y);
-                long before = GC.GetAllocatedBytesForCurrentThread();
-                layer.Forward(x, y);
-                Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
-            }
-        }
-        finally
-        {
-            Linear4BitThreads.Count = threads;
-        }
+        ThreadChecks.AssertThreadsChangeNothingAndACallAllocatesNothing(layer, seed: 42);
     }
 
     [Fact]
@@ -120,10 +101,10 @@ public class InputOrderTests
         await Task.WhenAll(Enumerable.Range(0, 8).Select(i => Task.Run(() =>
         {
             float[] x = LayerData.RandomInput(20 * 256, seed: 45 + i, InputKind.Centred);
-            float[] first = Run(layer, x);
+            float[] first = ThreadChecks.Run(layer, x);
             for (int call = 0; call < 20; call++)
             {
-                Assert.Equal(first, Run(layer, x));
+                Assert.Equal(first, ThreadChecks.Run(layer, x));
             }
         })));
     }
@@ -177,7 +158,7 @@ public class InputOrderTests
         foreach (Linear4Bit layer in (Linear4Bit[])[loaded, generic, direct, clone, property])
         {
             Assert.True(layer.HasInputOrder);
-            Assert.Equal(Run(made, x), Run(layer, x));
+            Assert.Equal(ThreadChecks.Run(made, x), ThreadChecks.Run(layer, x));
             var copied = new int[72];
             layer.CopyOrder4Bit(copied);
             Assert.Equal(order, copied);
@@ -272,12 +253,5 @@ public class InputOrderTests
         }
 
         return gathered;
-    }
-
-    private static float[] Run(Linear4Bit layer, ReadOnlySpan<float> x)
-    {
-        var y = new float[x.Length / layer.In * layer.Out];
-        layer.Forward(x, y);
-        return y;
     }
 }
