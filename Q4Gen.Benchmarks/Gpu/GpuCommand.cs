@@ -37,7 +37,8 @@ internal static class GpuCommand
             Linear4BitShape[]? chosen = Given(result, shapes);
             IReadOnlyList<Linear4BitShape> timed = chosen ?? (isQuick ? GpuLayers.Quick : GpuLayers.Timed);
             IReadOnlyList<Linear4BitShape> verified = chosen ?? (isEmulated ? GpuLayers.Tiny : [.. GpuLayers.Ragged, .. timed]);
-            IReadOnlyList<Linear4BitShape> withParts = chosen?[..1] ?? (isEmulated ? GpuLayers.TinyWithParts : GpuLayers.WithParts);
+            IReadOnlyList<(Linear4BitShape Shape, GpuLayerParts Parts)> withParts =
+                chosen is not null ? GpuLayers.PartsOf(chosen[0]) : isEmulated ? GpuLayers.TinyWithParts : GpuLayers.WithParts;
             int[] rowCounts = [.. (Given(result, rows) ?? (isQuick ? s_quickRows : s_rows)).Order()];
             int? index = result.GetValue(device);
             try

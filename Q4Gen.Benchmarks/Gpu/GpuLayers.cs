@@ -21,14 +21,18 @@ internal static partial class GpuLayers
     public static IReadOnlyList<Linear4BitShape> Tiny { get; } = [new(20, 24, 16), new(40, 24, 12)];
 
     /// <summary>Those that are also verified with offsets and an input order: ragged ones, a large one, one without kernels for tensor cores.</summary>
-    public static IReadOnlyList<Linear4BitShape> WithParts { get; } =
-        [new(130, 33, 64), new(1500, 81, 96), new(4096, 11008, 128), new(20, 24, 16)];
+    public static IReadOnlyList<(Linear4BitShape Shape, GpuLayerParts Parts)> WithParts { get; } =
+        [.. new Linear4BitShape[] { new(130, 33, 64), new(1500, 81, 96), new(4096, 11008, 128), new(20, 24, 16) }.SelectMany(PartsOf)];
 
     /// <summary>Of those the one for an emulated GPU.</summary>
-    public static IReadOnlyList<Linear4BitShape> TinyWithParts { get; } = [new(20, 24, 16)];
+    public static IReadOnlyList<(Linear4BitShape Shape, GpuLayerParts Parts)> TinyWithParts { get; } = [(new(20, 24, 16), GpuLayerParts.Offsets | GpuLayerParts.Order)];
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Linear4BitShape> All { get; } = [.. Timed, .. Ragged];
+
+    /// <summary>A shape's layers with offsets, with an input order, and with both.</summary>
+    public static IReadOnlyList<(Linear4BitShape Shape, GpuLayerParts Parts)> PartsOf(Linear4BitShape shape) =>
+        [(shape, GpuLayerParts.Offsets), (shape, GpuLayerParts.Order), (shape, GpuLayerParts.Offsets | GpuLayerParts.Order)];
 
     /// <summary>A newer 8B Llama's gate.</summary>
     [Linear4Bit(In = 4096, Out = 14336, Group = 128)]

@@ -29,17 +29,12 @@ internal sealed class GpuRun
 
     /// <summary>Verifies all kernels of these shapes; what is wrong is printed, and the next is verified.</summary>
     /// <param name="shapes">The shapes.</param>
-    /// <param name="withParts">Of these shapes layers with offsets, with an input order, and with both as well.</param>
+    /// <param name="withParts">Layers with offsets or an input order that are verified as well.</param>
     /// <param name="plan">The calls.</param>
-    public void Verify(IReadOnlyList<Linear4BitShape> shapes, IReadOnlyList<Linear4BitShape> withParts, GpuVerificationPlan plan)
+    public void Verify(IReadOnlyList<Linear4BitShape> shapes, IReadOnlyList<(Linear4BitShape Shape, GpuLayerParts Parts)> withParts, GpuVerificationPlan plan)
     {
         GpuReport.PrintChecksHead();
-        IEnumerable<(Linear4BitShape, GpuLayerParts)> layers =
-        [
-            .. shapes.Select(static shape => (shape, GpuLayerParts.None)),
-            .. withParts.SelectMany(static shape => new[] { GpuLayerParts.Offsets, GpuLayerParts.Order, GpuLayerParts.Offsets | GpuLayerParts.Order }.Select(parts => (shape, parts))),
-        ];
-        foreach ((Linear4BitShape shape, GpuLayerParts parts) in layers)
+        foreach ((Linear4BitShape shape, GpuLayerParts parts) in shapes.Select(static shape => (shape, GpuLayerParts.None)).Concat(withParts))
         {
             // Its memory goes back with it.
             using GpuStream stream = _gpu.CreateStream();

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Text.Json;
+using Q4Gen.Tests.Kernels;
 using static Q4Gen.Tests.Runtime.SafetensorsTestFiles;
 
 namespace Q4Gen.Tests.Runtime;
@@ -16,6 +17,7 @@ public class FuzzLoaderTests
     private static readonly string[] s_prefixes = ["a", "b.c", ""];
 
     [Fact]
+    [Trait(Emulated.Trait, Emulated.Never)] // It takes half a minute there, and nothing here depends on the processor.
     public void SpoiledFilesInMemory()
     {
         var random = new Random(20_260_101);
