@@ -53,11 +53,13 @@ readonly work
 trap 'rm -rf "$work"' EXIT
 private_apt_prepare "$work"
 
-# The archive of Debian that this machine uses, but of a release that has the package.
+# The archive of Debian that this machine uses, but of a release that has the package. Which archives there are is known
+# once their lists are here; a source that is not there is no reason to stop.
+private_apt update || true
 private_apt indextargets --format '$(ORIGIN) $(SITE) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
     awk -v suite="$suite" '$1 == "Debian" && $3 !~ /security/ { print "deb", $2, suite, "main" }' |
     sort -u | head -n 1 >"$work/sources.list"
-[[ -s $work/sources.list ]] || echo "deb http://deb.debian.org/debian $suite main" >"$work/sources.list"
+[[ -s $work/sources.list ]] || fail "apt reaches no archive of Debian; is there a network?"
 
 private_apt_sources
 
