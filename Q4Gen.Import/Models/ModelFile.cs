@@ -106,17 +106,21 @@ public sealed class ModelFile : IDisposable
     private static ModelFile OpenSafetensors(string path, ModelFileOptions options)
     {
         ModelFormat format;
+        FileTensor[] tensors;
         using (SafetensorsModel model = SafetensorsModel.Open(path))
         {
             format = FormatDetection.OfTensors(model);
+
+            // Importers hand out what they make; what the file has is asked of the file.
+            tensors = Describe(model);
         }
 
         return format switch
         {
-            ModelFormat.CompressedTensors => CreatePacked(path, format, CompressedTensorsSource.Open(path), options),
-            ModelFormat.Gptq => CreatePacked(path, format, GptqSource.Open(path), options),
-            ModelFormat.Awq => CreatePacked(path, format, AwqSource.Open(path), options),
-            ModelFormat.Mlx => CreatePacked(path, format, MlxSource.Open(path), options),
+            ModelFormat.CompressedTensors => CreatePacked(path, format, CompressedTensorsSource.Open(path), tensors, options),
+            ModelFormat.Gptq => CreatePacked(path, format, GptqSource.Open(path), tensors, options),
+            ModelFormat.Awq => CreatePacked(path, format, AwqSource.Open(path), tensors, options),
+            ModelFormat.Mlx => CreatePacked(path, format, MlxSource.Open(path), tensors, options),
             _ => Create(path, format, SafetensorsModel.Open(path), options),
         };
     }
@@ -144,13 +148,11 @@ public sealed class ModelFile : IDisposable
         }
     }
 
-    private static ModelFile CreatePacked(string path, ModelFormat format, ImportSource source, ModelFileOptions options)
+    private static ModelFile CreatePacked(string path, ModelFormat format, ImportSource source, FileTensor[] tensors, ModelFileOptions options)
     {
         try
         {
-            // The importer hands out what it makes; what the file has is asked of the file.
-            using SafetensorsModel model = SafetensorsModel.Open(path);
-            return new ModelFile(path, format, source, Describe(model), source) { Layers = FindLayers(source, options) };
+            return new ModelFile(path, format, source, tensors, source) { Layers = FindLayers(source, options) };
         }
         catch
         {
