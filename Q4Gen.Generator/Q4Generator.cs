@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.Linq;
+using System.Threading;
 using Microsoft.CodeAnalysis;
 using Q4Gen.Generator.Emit;
 using Q4Gen.Generator.Emit.Cpu;
@@ -6,6 +8,7 @@ using Q4Gen.Generator.Emit.Gpu;
 using Q4Gen.Generator.Incremental;
 using Q4Gen.Generator.Model;
 using Q4Gen.Generator.Parsing;
+using Q4Gen.Generator.Parsing.Tuning;
 using Q4Gen.Generator.Planning;
 
 namespace Q4Gen.Generator;
@@ -26,9 +29,13 @@ public sealed class Q4Generator : IIncrementalGenerator
         IncrementalValueProvider<EquatableArray<ParsedType>> types = context.CompilationProvider
             .Select((compilation, cancellation) => parser.Parse(compilation, cancellation))
             .WithTrackingName(TrackingNames.ParseTypes);
-        IncrementalValueProvider<LayerPrecision> precision = context.AnalyzerConfigOptionsProvider
-            .Select(static (provider, _) => ProjectOptions.Read(provider.GlobalOptions, report: null).Precision)
+        IncrementalValueProvider<ProjectOptions> options = context.AnalyzerConfigOptionsProvider
+            .Select(static (provider, _) => ProjectOptions.Read(provider.GlobalOptions, report: null))
             .WithTrackingName(TrackingNames.ParseOptions);
+        IncrementalValueProvider<LayerPrecision> precision = options.Select(static (all, _) => all.Precision);
+        IncrementalValueProvider<TuningSpec> tuning = context.AdditionalTextsProvider.Collect().Combine(options)
+            .Select(static (both, cancellation) => Tuning(both.Left, both.Right.Tuning, cancellation))
+            .WithTrackingName(TrackingNames.ParseTuning);
         IncrementalValueProvider<EquatableArray<LayerClassSpec>> layerClasses = types.Combine(precision)
             .Select(static (both, _) => LayerClasses(both.Left, both.Right))
             .WithTrackingName(TrackingNames.ParseLayerClasses);
@@ -36,7 +43,7 @@ public sealed class Q4Generator : IIncrementalGenerator
             .Select(static (both, _) => Containers(both.Left, both.Right))
             .WithTrackingName(TrackingNames.ParseContainers);
         IncrementalValueProvider<EquatableArray<LayerShape>> shapes = containers.Combine(layerClasses)
-            .Select(static (both, _) => DistinctShapes(both.Left, both.Right))
+            .Select(static (both, _) => LayerShapes.Of(both.Left, both.Right))
             .WithTrackingName(TrackingNames.Shapes);
 
         // A GPU kernel has no precision of its own; a program that does not reference the GPU runtime gets none.
@@ -46,9 +53,11 @@ public sealed class Q4Generator : IIncrementalGenerator
         IncrementalValueProvider<EquatableArray<LayerShape>> gpuShapes = shapes.Combine(hasGpu)
             .Select(static (both, _) => both.Right ? GpuShapes(both.Left) : EquatableArray<LayerShape>.Empty);
 
-        // Plan: each shape once, however many layers have it.
-        IncrementalValuesProvider<EquatableArray<KernelPlan>> plans = shapes.InSlots(static shape => shape.FamilyName)
-            .SelectEach(static shape => KernelPlanner.Plan(shape), TrackingNames.PlanKernels);
+        // Plan: each shape once, however many layers have it, with what tuning chose for it alone.
+        IncrementalValuesProvider<EquatableArray<KernelPlan>> plans = shapes.Combine(options).Combine(tuning)
+            .Select(static (all, _) => Requests(all.Left.Left, all.Left.Right.Targets, all.Right))
+            .InSlots(static request => request.Shape.FamilyName)
+            .SelectEach(static request => KernelPlanner.Plan(request), TrackingNames.PlanKernels);
         IncrementalValuesProvider<EquatableArray<GpuPlan>> gpuPlans = gpuShapes.InSlots(static shape => shape.FamilyName)
             .SelectEach(static shape => GpuPlanner.Plan(shape), TrackingNames.PlanGpuKernels);
 
@@ -78,12 +87,13 @@ public sealed class Q4Generator : IIncrementalGenerator
     private static EquatableArray<ContainerSpec> Containers(EquatableArray<ParsedType> types, LayerPrecision precision) =>
         types.Where(type => type.Container is not null).Select(type => type.Container!.Resolve(precision)).ToEquatableArray();
 
-    private static EquatableArray<LayerShape> DistinctShapes(EquatableArray<ContainerSpec> containers, EquatableArray<LayerClassSpec> layerClasses) =>
-        containers.SelectMany(container => container.Layers.Select(layer => layer.Shape))
-            .Concat(layerClasses.Select(layer => layer.Shape))
-            .Distinct()
-            .OrderBy(shape => shape.In).ThenBy(shape => shape.Out).ThenBy(shape => shape.Group).ThenBy(shape => shape.Precision)
-            .ToEquatableArray();
+    private static TuningSpec Tuning(ImmutableArray<AdditionalText> files, TuningMode mode, CancellationToken cancellation) =>
+        mode != TuningMode.Off && TuningFile.Find(files) is { } file && file.GetText(cancellation) is { } text
+            ? TuningFile.Parse(file.Path, text, report: null)?.Spec ?? TuningSpec.Empty
+            : TuningSpec.Empty;
+
+    private static EquatableArray<KernelRequest> Requests(EquatableArray<LayerShape> shapes, EquatableArray<string> targets, TuningSpec tuning) =>
+        shapes.Select(shape => new KernelRequest(shape, targets, tuning.For(shape.LayerName))).ToEquatableArray();
 
     private static EquatableArray<LayerShape> GpuShapes(EquatableArray<LayerShape> shapes) => shapes
         .Select(shape => shape with { Precision = LayerPrecision.Exact })

@@ -7,6 +7,7 @@ internal static class TrackingNames
     public const string ParseLayerClasses = "Q4Gen.Parse.LayerClasses";
     public const string ParseContainers = "Q4Gen.Parse.Containers";
     public const string ParseOptions = "Q4Gen.Parse.Options";
+    public const string ParseTuning = "Q4Gen.Parse.Tuning";
     public const string Shapes = "Q4Gen.Shapes";
     public const string PlanKernels = "Q4Gen.Plan.Kernels";
     public const string EmitKernels = "Q4Gen.Emit.Kernels";
@@ -20,7 +21,7 @@ internal static class TrackingNames
     /// <summary>All of them.</summary>
     public static readonly string[] All =
     [
-        ParseTypes, ParseLayerClasses, ParseContainers, ParseOptions, Shapes, PlanKernels, EmitKernels, EmitLayerClasses, EmitContainers,
+        ParseTypes, ParseLayerClasses, ParseContainers, ParseOptions, ParseTuning, Shapes, PlanKernels, EmitKernels, EmitLayerClasses, EmitContainers,
         EmitRegistration, GpuReference, PlanGpuKernels, EmitGpuKernels,
     ];
 }

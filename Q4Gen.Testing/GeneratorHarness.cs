@@ -83,6 +83,7 @@ public static class GeneratorHarness
     internal static GeneratorDriver CreateDriver(HarnessOptions options, bool trackSteps = true) =>
         CSharpGeneratorDriver.Create(
             [options.Generator().AsSourceGenerator()],
+            additionalTexts: options.AdditionalTexts,
             parseOptions: options.ParseOptions,
             optionsProvider: new ProjectProperties(options.Properties),
             driverOptions: new GeneratorDriverOptions(IncrementalGeneratorOutputKind.None, trackSteps));

@@ -48,11 +48,17 @@ public sealed record HarnessOptions
     /// <summary>MSBuild properties that the project sets, such as <c>Q4GenPrecision</c>.</summary>
     public ImmutableDictionary<string, string> Properties { get; init; } = ImmutableDictionary<string, string>.Empty;
 
+    /// <summary>Additional files of the project by path, such as <c>q4gen.tuning.json</c>.</summary>
+    public ImmutableDictionary<string, string> AdditionalFiles { get; init; } = ImmutableDictionary<string, string>.Empty;
+
     /// <summary>References beside .NET 10, Q4Gen and System.Numerics.Tensors.</summary>
     public ImmutableArray<MetadataReference> References { get; init; } = [];
 
     /// <summary>Creates the generator; Q4Gen's own where nothing else is said.</summary>
     public Func<IIncrementalGenerator> Generator { get; init; } = static () => new Q4Generator();
+
+    internal ImmutableArray<AdditionalText> AdditionalTexts =>
+        [.. AdditionalFiles.OrderBy(static file => file.Key, StringComparer.Ordinal).Select(static file => new ProjectFile(file.Key, file.Value))];
 
     internal CSharpParseOptions ParseOptions => new(
         LanguageVersion,

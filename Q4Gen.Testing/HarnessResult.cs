@@ -74,6 +74,19 @@ public sealed class HarnessResult
         Rerun(Input.AddSyntaxTrees(GeneratorHarness.Parse(
             source, FormattableString.Invariant($"Source{Input.SyntaxTrees.Length}.cs"), Options)));
 
+    /// <summary>Runs the generator again after an additional file was replaced.</summary>
+    /// <exception cref="GeneratorCheckException">The project has no such file.</exception>
+    public HarnessResult EditFile(string path, string text)
+    {
+        if (!Options.AdditionalFiles.ContainsKey(path))
+        {
+            throw new GeneratorCheckException($"The project has no additional file '{path}'; there are: {string.Join(", ", Options.AdditionalFiles.Keys)}");
+        }
+
+        HarnessOptions options = Options with { AdditionalFiles = Options.AdditionalFiles.SetItem(path, text) };
+        return GeneratorHarness.Run(Input, Driver.ReplaceAdditionalTexts(options.AdditionalTexts), options);
+    }
+
     /// <summary>Runs the generator again on the same program.</summary>
     public HarnessResult Rerun() => Rerun(Input);
 
@@ -82,7 +95,7 @@ public sealed class HarnessResult
     {
         var failures = new List<string>();
         var options = new CompilationWithAnalyzersOptions(
-            new AnalyzerOptions([], new ProjectProperties(Options.Properties)),
+            new AnalyzerOptions(Options.AdditionalTexts, new ProjectProperties(Options.Properties)),
             (exception, analyzer, _) =>
             {
                 lock (failures)

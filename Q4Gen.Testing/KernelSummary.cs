@@ -26,11 +26,17 @@ internal static partial class KernelSummary
                 family.In, family.Out, family.Group, isInt8 ? LayerPrecision.Int8Activations : LayerPrecision.Exact));
             Line($"");
             Line($"{family}: {GeneratedText.Describe(plan.Shape, hasBias: false, isAffine: false)}{(isInt8 ? "" : ", exact")}; sums of {plan.BlockSteps * PanelLayout.StepColumns} columns");
-            foreach (IsaPlan isa in plan.Isas)
+            foreach (IsaPlan isa in plan.Isas.Where(isa => files.Any(file => file.Key == $"{family with { Isa = IsaNames.NameOf(isa.Isa) }}.g.cs")))
             {
-                string name = isa.Isa.ToString().ToLowerInvariant();
+                string name = IsaNames.NameOf(isa.Isa);
                 Line($"  {name}: {Rows(isa)}{Tile(isa.Tile)}; prefetch {isa.PrefetchBytes} B; packed from {isa.MinPackedRows} rows");
                 Line($"    {Kernels(family with { Isa = name })}");
+                foreach (KernelName tuned in files.Select(static file => Parse(file.Key)).OfType<KernelName>()
+                    .Where(tuned => tuned.Variant.Length > 0 && tuned with { Variant = "" } == family with { Isa = name }))
+                {
+                    Line($"  {name}, tuned for {tuned.Variant}:");
+                    Line($"    {Kernels(tuned)}");
+                }
             }
 
             Line($"  scalar:");
@@ -58,15 +64,10 @@ internal static partial class KernelSummary
     private static string Tile(TilePlan? tile) => tile is null ? "" : string.Create(
         CultureInfo.InvariantCulture, $"; tile {tile.Rows} rows (tails of {tile.TailRows}) x {tile.Panels} panels, {tile.ExpandSteps} steps expanded");
 
-    /// <summary>The name that a file carries; <c>…_mma_decode</c> counts as <c>mma</c>.</summary>
-    private static KernelName? Parse(string hintName)
-    {
-        string stem = hintName[..^".g.cs".Length];
-        int mma = stem.IndexOf("_mma_", StringComparison.Ordinal);
-        return KernelName.TryParse(mma < 0 ? stem : stem[..(mma + "_mma".Length)], out KernelName? name) ? name : null;
-    }
+    /// <summary>The name that a file carries.</summary>
+    private static KernelName? Parse(string hintName) => KernelName.TryParse(hintName[..^".g.cs".Length], out KernelName? name) ? name : null;
 
-    private static bool IsOf(KernelName kernel, KernelName family) => kernel with { Isa = "" } == family;
+    private static bool IsOf(KernelName kernel, KernelName family) => kernel with { Isa = "", Variant = "" } == family;
 
     private static IEnumerable<string> Methods(string text) => KernelMethod().Matches(text).Select(static match => match.Groups[1].Value);
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Diagnostics;
+using Q4Gen.Generator.Parsing;
 
 namespace Q4Gen.Testing;
 
@@ -24,6 +25,13 @@ internal sealed class ProjectProperties(ImmutableDictionary<string, string> prop
         public override bool TryGetValue(string key, [NotNullWhen(true)] out string? value)
         {
             value = null;
+            if (key == Prefix + ProjectOptions.TargetListProperty)
+            {
+                // As the package's targets hand it on.
+                value = properties.GetValueOrDefault(ProjectOptions.TargetsProperty, "").Replace(';', ',');
+                return true;
+            }
+
             return key.StartsWith(Prefix, StringComparison.Ordinal) && properties.TryGetValue(key[Prefix.Length..], out value);
         }
     }

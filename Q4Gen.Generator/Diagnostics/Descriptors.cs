@@ -116,16 +116,53 @@ internal static class Descriptors
         "8-bit activations have no meaning on a GPU",
         "'{0}' rounds activations to 8 bits on the processor only; on a GPU, whose kernels this project also gets, they stay float16 or float32 as they come");
 
+    public static readonly DiagnosticDescriptor UnknownTuningMode = Error(
+        "Q4G0022",
+        "The MSBuild property Q4GenTuning must be Off, Prefer or Require",
+        "The MSBuild property Q4GenTuning is '{0}'; write '<Q4GenTuning>Off</Q4GenTuning>', '<Q4GenTuning>Prefer</Q4GenTuning>' or '<Q4GenTuning>Require</Q4GenTuning>' in the project file");
+
+    public static readonly DiagnosticDescriptor UnknownTarget = Error(
+        "Q4G0023",
+        "The MSBuild property Q4GenTargets must name instruction sets",
+        "The MSBuild property Q4GenTargets names '{0}', which is no instruction set of Q4Gen's; write some of {1}, separated by semicolons");
+
+    public static readonly DiagnosticDescriptor MalformedTuning = Error(
+        "Q4G0024",
+        "A tuning file must be one that can be read",
+        "The tuning file cannot be read: {0}; correct it, or have 'q4gen tune' write it anew");
+
+    public static readonly DiagnosticDescriptor UnknownTuningSchema = Error(
+        "Q4G0025",
+        "A tuning file must be of a schema that this version of Q4Gen reads",
+        "The tuning file has schema {0}, and this version of Q4Gen reads schema 1; use the q4gen tool and the Q4Gen package of one version, and run 'q4gen tune' again");
+
+    public static readonly DiagnosticDescriptor StaleTuning = Warning(
+        "Q4G0026",
+        "An entry of a tuning file is for a layer that the project does not have",
+        "No layer of this project is a '{0}', so this entry has no effect; remove it, as 'q4gen tune' does");
+
+    public static readonly DiagnosticDescriptor UnknownTunedKernel = Error(
+        "Q4G0027",
+        "An entry of a tuning file must be for a kernel that exists",
+        "There is no such kernel: {0}; correct the entry, or remove it and run 'q4gen tune' again");
+
+    public static readonly DiagnosticDescriptor MissingTuning = Error(
+        "Q4G0028",
+        "With Q4GenTuning set to Require, every layer must have been tuned",
+        "Q4GenTuning is Require, but {0}; run 'q4gen tune', or write '<Q4GenTuning>Prefer</Q4GenTuning>' in the project file");
+
     /// <summary>All of them.</summary>
     public static readonly ImmutableArray<DiagnosticDescriptor> All =
     [
         ClassNotPartial, PropertyNotPartial, ContainingTypeNotPartial, NotPositive, OddIn, ScalarGroup, GroupLargerThanIn,
         WrongPropertyType, UnusableProperty, PropertyHasBody, UnusableClass, DuplicateTensorName, LanguageTooOld,
         UnusableContainer, NameOnClass, TooLarge, UnloadableChild, CyclicChild, UnknownPrecision, UnknownProjectPrecision,
-        GpuPrecision,
+        GpuPrecision, UnknownTuningMode, UnknownTarget, MalformedTuning, UnknownTuningSchema, StaleTuning, UnknownTunedKernel, MissingTuning,
     ];
 
     private static DiagnosticDescriptor Error(string id, string title, string message) => Create(id, title, message, DiagnosticSeverity.Error);
+
+    private static DiagnosticDescriptor Warning(string id, string title, string message) => Create(id, title, message, DiagnosticSeverity.Warning);
 
     private static DiagnosticDescriptor Info(string id, string title, string message) => Create(id, title, message, DiagnosticSeverity.Info);
 

@@ -29,9 +29,12 @@ public sealed class Linear4BitAnalyzer : DiagnosticAnalyzer
                     start.RegisterSymbolAction(AnalyzeGpuPrecision, SymbolKind.NamedType, SymbolKind.Property);
                 }
 
-                start.RegisterCompilationEndAction(static end => ProjectOptions.Read(
-                    end.Options.AnalyzerConfigOptionsProvider.GlobalOptions,
-                    (descriptor, location, arguments) => end.ReportDiagnostic(Diagnostic.Create(descriptor, location, arguments))));
+                start.RegisterCompilationEndAction(static end =>
+                {
+                    Report report = (descriptor, location, arguments) => end.ReportDiagnostic(Diagnostic.Create(descriptor, location, arguments));
+                    ProjectOptions.Read(end.Options.AnalyzerConfigOptionsProvider.GlobalOptions, report);
+                    TuningChecks.Check(end.Compilation, end.Options, report, end.CancellationToken);
+                });
             }
         });
     }

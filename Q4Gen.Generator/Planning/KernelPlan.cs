@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Linq;
 using Q4Gen.Format;
 using Q4Gen.Generator.Model;
@@ -9,8 +10,15 @@ namespace Q4Gen.Generator.Planning;
 /// <param name="Shape">The shape.</param>
 /// <param name="BlockSteps">Steps that are summed in float32 before the scale is applied; never across a group's end.</param>
 /// <param name="Isas">The vector instruction sets that get kernels, best first; empty where only the scalar kernel can run.</param>
-internal sealed record KernelPlan(LayerShape Shape, int BlockSteps, EquatableArray<IsaPlan> Isas)
+/// <param name="Tuned">What tuning chose, for each instruction set and machine.</param>
+internal sealed record KernelPlan(LayerShape Shape, int BlockSteps, EquatableArray<IsaPlan> Isas, EquatableArray<TunedPlan> Tuned)
 {
+    /// <summary>Which of <see cref="Tuned"/> is being emitted; null for the kernels that every machine may get.</summary>
+    public TunedPlan? TunedFor { get; init; }
+
+    /// <summary>Those of <see cref="Tuned"/> that differ from what every other machine gets, and so get kernels of their own.</summary>
+    public IEnumerable<TunedPlan> TunedKernels => Tuned.Where(tuned => !Isas.Contains(tuned.Plan));
+
     /// <summary>Panels of 16 output features, the last one perhaps partly filled.</summary>
     public int Panels => (Shape.Out + PanelLayout.PanelRows - 1) / PanelLayout.PanelRows;
 
@@ -37,6 +45,12 @@ internal sealed record KernelPlan(LayerShape Shape, int BlockSteps, EquatableArr
 
     private static int CeilingOf(int value, int divisor) => (value + divisor - 1) / divisor;
 }
+
+/// <summary>The kernels of one instruction set as they were best on one kind of machine.</summary>
+/// <param name="Machine">The machine.</param>
+/// <param name="Plan">The plan with its choices.</param>
+/// <param name="Choices">The choices.</param>
+internal sealed record TunedPlan(TuningMachine Machine, IsaPlan Plan, EquatableArray<TuningEntry> Choices);
 
 /// <summary>Instruction sets with vector kernels.</summary>
 internal enum Isa

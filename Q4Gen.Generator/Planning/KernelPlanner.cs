@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using System.Linq;
 using Q4Gen.Format;
 using Q4Gen.Generator.Model;
@@ -51,21 +52,51 @@ internal static class KernelPlanner
         MinPackedRows: 4,
         new TilePlan(Rows: 4, TailRows: 4, Panels: 1, ExpandSteps: 32));
 
-    /// <summary>Plans the kernels of <paramref name="shape"/>.</summary>
-    public static KernelPlan Plan(LayerShape shape)
+    /// <summary>Plans the kernels of <paramref name="shape"/> for every instruction set, without tuning.</summary>
+    public static KernelPlan Plan(LayerShape shape) => Plan(KernelRequest.Of(shape));
+
+    /// <summary>Plans the kernels that a project wants.</summary>
+    public static KernelPlan Plan(KernelRequest request)
     {
-        IsaPlan[] isas = !HasVectorKernels(shape) ? []
-            : shape.Precision == LayerPrecision.Int8Activations ? Int8Plans.All
-            : [s_avx512, s_avx2, s_vector128];
-        var plan = new KernelPlan(shape, MaxBlockSteps, isas.ToEquatableArray());
+        LayerShape shape = request.Shape;
+        IsaPlan[] defaults = Defaults(shape).Where(isa => request.Targets.Contains(IsaNames.NameOf(isa.Isa))).ToArray();
+        var plan = new KernelPlan(shape, MaxBlockSteps, EquatableArray<IsaPlan>.Empty, EquatableArray<TunedPlan>.Empty);
         return plan with
         {
-            Isas = isas.Select(isa => isa.Within(plan.Panels)).ToEquatableArray(),
+            Isas = defaults.Select(isa => isa.Within(plan.Panels)).ToEquatableArray(),
             BlockSteps = shape.Precision == LayerPrecision.Int8Activations
                 ? System.Math.Min(plan.GroupSteps, MaxBlockSteps)
                 : BlockSteps(plan.GroupSteps),
+            Tuned = defaults.SelectMany(isa => request.Choices.SelectMany(machine => Tune(shape, isa, machine, plan.Panels))).ToEquatableArray(),
         };
     }
+
+    /// <summary>The instruction sets that a shape has vector kernels for.</summary>
+    public static IEnumerable<Isa> IsasOf(LayerShape shape) => Defaults(shape).Select(static isa => isa.Isa);
+
+    /// <summary>The kernels of one instruction set with variants in place of what is planned for everyone.</summary>
+    public static IsaPlan Vary(LayerShape shape, Isa isa, int panels, IEnumerable<Variant> variants) =>
+        variants.Aggregate(Defaults(shape).Single(plan => plan.Isa == isa), static (plan, variant) => variant.Apply(plan)).Within(panels);
+
+    /// <summary>What a machine chose for an instruction set; a choice that no kernel has is the analyzer's to report, and left out here.</summary>
+    private static IEnumerable<TunedPlan> Tune(LayerShape shape, IsaPlan isa, MachineChoices machine, int panels)
+    {
+        TuningEntry[] choices = machine.Entries.Where(entry => entry.Isa == IsaNames.NameOf(isa.Isa)).ToArray();
+        if (choices.Length == 0)
+        {
+            yield break;
+        }
+
+        IEnumerable<Variant> variants = choices
+            .Select(entry => Variants.Find(shape.Precision, isa.Isa, entry.Rows, entry.Variant))
+            .OfType<Variant>();
+        yield return new TunedPlan(machine.Machine, Vary(shape, isa.Isa, panels, variants), choices.ToEquatableArray());
+    }
+
+    private static IsaPlan[] Defaults(LayerShape shape) =>
+        !HasVectorKernels(shape) ? []
+        : shape.Precision == LayerPrecision.Int8Activations ? Int8Plans.All
+        : [s_avx512, s_avx2, s_vector128];
 
     /// <summary>Whether groups are whole steps, so that a vector of columns never straddles two scales.</summary>
     public static bool HasVectorKernels(LayerShape shape) =>

@@ -18,7 +18,11 @@ public class DiagnosticsTests
     public static IEnumerable<TheoryDataRow<int, string>> Cases =>
         DiagnosticsCase.All.Select((c, i) => new TheoryDataRow<int, string>(i, c.Id));
 
-    private static readonly DiagnosticDescriptor[] s_testedElsewhere = [Descriptors.LanguageTooOld, Descriptors.UnknownProjectPrecision, Descriptors.GpuPrecision];
+    private static readonly DiagnosticDescriptor[] s_testedElsewhere =
+    [
+        Descriptors.LanguageTooOld, Descriptors.UnknownProjectPrecision, Descriptors.GpuPrecision, Descriptors.UnknownTuningMode, Descriptors.UnknownTarget,
+        Descriptors.MalformedTuning, Descriptors.UnknownTuningSchema, Descriptors.StaleTuning, Descriptors.UnknownTunedKernel, Descriptors.MissingTuning,
+    ];
 
     [Theory]
     [MemberData(nameof(Cases))]

@@ -68,13 +68,15 @@ public class NamingTests
 
     [Theory]
     [InlineData("Gemv_4096x11008_g128_avx512", "Gemv", 4096, 11008, 128, "", "avx512")]
+    [InlineData("Gemv_4096x11008_g128_avx2_amd25m1t2", "Gemv", 4096, 11008, 128, "", "avx2", "amd25m1t2")]
+    [InlineData("Rows2_64x8_g32_int8_avx2_zen", "Rows2", 64, 8, 32, "int8", "avx2", "zen")]
     [InlineData("Linear4Bit_2x1_g8", "Linear4Bit", 2, 1, 8, "", "")]
     [InlineData("Rows5_2048x5632_g32_int8_avxvnni", "Rows5", 2048, 5632, 32, "int8", "avxvnni")]
     [InlineData("Linear4Bit_2x1_g8_int8", "Linear4Bit", 2, 1, 8, "int8", "")]
-    public void AWellFormedNameIsRead(string text, string role, int inFeatures, int outFeatures, int group, string precision, string isa)
+    public void AWellFormedNameIsRead(string text, string role, int inFeatures, int outFeatures, int group, string precision, string isa, string variant = "")
     {
         Assert.True(KernelName.TryParse(text, out KernelName? name));
-        Assert.Equal(new KernelName(role, inFeatures, outFeatures, group, precision, isa), name);
+        Assert.Equal(new KernelName(role, inFeatures, outFeatures, group, precision, isa, variant), name);
         Assert.Equal(text, name!.ToString());
     }
 
@@ -89,7 +91,8 @@ public class NamingTests
     [InlineData("Gemv_0x11008_g128_avx2")]
     [InlineData("Gemv_-2x11008_g128_avx2")]
     [InlineData("Gemv_4096x11008_128_avx2")]
-    [InlineData("Gemv_4096x11008_g128_avx2_more")]
+    [InlineData("Gemv_4096x11008_g128_avx2_more_still")]
+    [InlineData("Gemv_4096x11008_g128__variant")]
     [InlineData("Gemv_99999999999x1_g128_avx2")]
     [InlineData("Gemv_4096x11008_g128_")]
     public void AnotherNameIsNot(string text) => Assert.False(KernelName.TryParse(text, out _));

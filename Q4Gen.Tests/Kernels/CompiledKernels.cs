@@ -32,10 +32,14 @@ internal sealed class CompiledKernels : IDisposable
     {
         options ??= HarnessOptions.Default;
         HarnessResult result = GeneratorHarness.Run(Source(shapes, precision), options);
-        Dictionary<string, string> kernels = result.Files
-            .Where(static f => f.Key.StartsWith("Linear4Bit_", StringComparison.Ordinal))
-            .ToDictionary(static f => f.Key, f => inSoftware ? InSoftware(f.Value) : f.Value);
-        return new CompiledKernels(GeneratorHarness.Load(kernels, options with
+        return Compile(result.Files.Where(static f => f.Key.StartsWith("Linear4Bit_", StringComparison.Ordinal)), inSoftware, options);
+    }
+
+    /// <summary>Compiles generated files as they are.</summary>
+    public static CompiledKernels Compile(IEnumerable<KeyValuePair<string, string>> files, bool inSoftware, HarnessOptions? options = null)
+    {
+        Dictionary<string, string> kernels = files.ToDictionary(static f => f.Key, f => inSoftware ? InSoftware(f.Value) : f.Value);
+        return new CompiledKernels(GeneratorHarness.Load(kernels, (options ?? HarnessOptions.Default) with
         {
             References = [MetadataReference.CreateFromFile(typeof(CompiledKernels).Assembly.Location)],
         }));
@@ -66,6 +70,9 @@ internal sealed class CompiledKernels : IDisposable
         Type family = _program.Type($"Q4Gen.Generated.Linear4Bit_{shape.In}x{shape.Out}_g{shape.Group}{(precision == Linear4BitPrecision.Int8Activations ? "_int8" : "")}");
         return (KernelFamily)family.GetField("Instance", BindingFlags.Public | BindingFlags.Static)!.GetValue(null)!;
     }
+
+    /// <summary>The kernels of one class.</summary>
+    public Linear4BitKernel Kernel(string name) => (Linear4BitKernel)Activator.CreateInstance(_program.Type($"Q4Gen.Generated.{name}"))!;
 
     public void Dispose() => _program.Dispose();
 }

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using Q4Gen.Generator.Model;
 using Q4Gen.Generator.Planning;
 
@@ -17,15 +18,15 @@ internal static class CpuEmitter
             FamilyEmitter.Emit(plan),
             isInt8 ? Int8ScalarEmitter.Emit(plan) : ExactScalarEmitter.Emit(plan),
         };
-        foreach (IsaPlan isa in plan.Isas)
-        {
-            files.Add(isInt8
-                ? Int8KernelEmitter.Emit(plan, isa, Int8IsaOf(isa.Isa))
-                : ExactKernelEmitter.Emit(plan, isa, FloatIsaOf(isa.Isa)));
-        }
-
+        files.AddRange(plan.Isas.Select(isa => Emit(plan, isa)));
+        files.AddRange(plan.TunedKernels.Select(tuned => Emit(plan with { TunedFor = tuned }, tuned.Plan)));
         return files.ToEquatableArray();
     }
+
+    /// <summary>The file of one instruction set.</summary>
+    public static SourceFile Emit(KernelPlan plan, IsaPlan isa) => plan.Shape.Precision == LayerPrecision.Int8Activations
+        ? Int8KernelEmitter.Emit(plan, isa, Int8IsaOf(isa.Isa))
+        : ExactKernelEmitter.Emit(plan, isa, FloatIsaOf(isa.Isa));
 
     /// <summary>How the kernels of a plan speak an instruction set.</summary>
     public static VectorIsa VectorIsaOf(KernelPlan plan, Isa isa) =>

@@ -1,3 +1,6 @@
+using System.Collections.Generic;
+using System.Linq;
+using Microsoft.CodeAnalysis.CSharp;
 using Q4Gen.Format;
 using Q4Gen.Generator.Model;
 using Q4Gen.Generator.Planning;
@@ -18,6 +21,7 @@ internal static class FamilyEmitter
                 "",
                 $"Layout {PanelLayout.Id}: {plan.Panels} panels of 16 output features, {plan.Steps} steps of 8 input features. A word holds",
                 "eight columns of one row, column 0 in the lowest nibble, value = nibble - 8. Scales: F16, 16 a group.",
+                .. DescribeTuning(plan),
             ],
             "Q4Gen.Kernels",
             "System.Runtime.Intrinsics",
@@ -40,6 +44,11 @@ internal static class FamilyEmitter
                 foreach (IsaPlan isa in plan.Isas)
                 {
                     VectorIsa vector = CpuEmitter.VectorIsaOf(plan, isa.Isa);
+                    foreach (TunedPlan tuned in plan.TunedKernels.Where(tuned => tuned.Plan.Isa == isa.Isa))
+                    {
+                        writer.Line($"KernelIsa.{vector.EnumMember} when {vector.IsSupported} && {IsMachine(tuned.Machine)} => new {KernelFile.Name(plan with { TunedFor = tuned }, "Linear4Bit", vector.Name)}(),");
+                    }
+
                     writer.Line($"KernelIsa.{vector.EnumMember} when {vector.IsSupported} => new {KernelFile.Name(plan, "Linear4Bit", vector.Name)}(),");
                 }
 
@@ -50,4 +59,24 @@ internal static class FamilyEmitter
 
         return new SourceFile(shape.FamilyName + ".g.cs", writer.ToString());
     }
+
+    /// <summary>What each machine of the tuning file gets; how, each kernel's own file says.</summary>
+    private static IEnumerable<string> DescribeTuning(KernelPlan plan)
+    {
+        if (plan.Tuned.Count == 0)
+        {
+            yield break;
+        }
+
+        yield return "";
+        yield return "Tuned; asked for once, when a program first uses the shape:";
+        foreach (IGrouping<TuningMachine, TunedPlan> machine in plan.Tuned.GroupBy(static tuned => tuned.Machine))
+        {
+            string[] own = [.. machine.Intersect(plan.TunedKernels).Select(static tuned => IsaNames.NameOf(tuned.Plan.Isa))];
+            yield return $"{machine.Key.Id} ({machine.Key.Describe()}): {(own.Length == 0 ? "what every machine gets was best" : "its own " + string.Join(" and ", own))}.";
+        }
+    }
+
+    private static string IsMachine(TuningMachine machine) => SourceWriter.Text(
+        $"TargetMachine.Is({SymbolDisplay.FormatLiteral(machine.Vendor, quote: true)}, family: {machine.Family}, model: {machine.Model}, threads: {machine.Threads}, {SymbolDisplay.FormatLiteral(machine.Rid, quote: true)})");
 }

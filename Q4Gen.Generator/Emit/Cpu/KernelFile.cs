@@ -47,7 +47,26 @@ internal static class KernelFile
 
     /// <summary>The name of a kernel of this shape.</summary>
     public static string Name(KernelPlan plan, string role, string isa) =>
-        new KernelName(role, plan.Shape.In, plan.Shape.Out, plan.Shape.Group, plan.Shape.PrecisionName, isa).ToString();
+        new KernelName(role, plan.Shape.In, plan.Shape.Out, plan.Shape.Group, plan.Shape.PrecisionName, isa, plan.TunedFor?.Machine.Id ?? "").ToString();
+
+    /// <summary>Which entries of the tuning file chose what, where these kernels are tuned.</summary>
+    public static IEnumerable<string> DescribeTuning(KernelPlan plan)
+    {
+        if (plan.TunedFor is not { } tuned)
+        {
+            yield break;
+        }
+
+        yield return "";
+        yield return $"Tuned for {tuned.Machine.Id}: {tuned.Machine.Describe()}. The tuning file's entries of this layer:";
+        foreach (TuningEntry choice in tuned.Choices)
+        {
+            yield return $"{RowsName(choice.Rows),-4} rows: {choice.Variant}";
+        }
+    }
+
+    /// <summary>What tuning files call a number of rows.</summary>
+    public static string RowsName(TunedRows rows) => rows.ToString().ToLowerInvariant();
 
     /// <summary>One line that says what the layer is.</summary>
     public static string Describe(KernelPlan plan)

@@ -79,6 +79,10 @@ internal static class ExactKernelEmitter
         TilePlan tile = isaPlan.Tile!;
         yield return $"Gemm   from {isaPlan.MinPackedRows} rows of x on: panels expanded to float32 {tile.ExpandSteps * PanelLayout.StepColumns} columns at a time, tiles of";
         yield return $"       {tile.Rows} rows of x by {tile.Panels * PanelLayout.PanelRows} outputs.";
+        foreach (string line in KernelFile.DescribeTuning(plan))
+        {
+            yield return line;
+        }
     }
 
     private static void WriteTraits(SourceWriter writer, IsaPlan isaPlan)

@@ -88,5 +88,10 @@ internal static class Int8KernelEmitter
             string what = rows.Rows == 1 ? "one row of x" : $"{rows.Rows} rows of x";
             yield return $"{KernelFile.RowsRole(rows.Rows),-6} {what}, {rows.Panels} panel{(rows.Panels == 1 ? "" : "s")} at a time.";
         }
+
+        foreach (string line in KernelFile.DescribeTuning(plan))
+        {
+            yield return line;
+        }
     }
 }
