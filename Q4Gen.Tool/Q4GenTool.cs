@@ -48,7 +48,7 @@ internal static partial class Q4GenTool
 
     /// <summary>All commands.</summary>
     internal static RootCommand CreateRoot(ToolConsole console) =>
-        new("Shows, converts, quantises, checks and times 4-bit models, and writes the annotated classes for them.")
+        new("Shows, converts, quantises, checks and times 4-bit models, writes the annotated classes for them, and tunes their kernels.")
         {
             InspectCommand.Create(console),
             ConvertCommand.Create(console),
@@ -56,13 +56,14 @@ internal static partial class Q4GenTool
             VerifyCommand.Create(console),
             ScaffoldCommand.Create(console),
             BenchCommand.Create(console),
+            TuneCommand.Create(console),
             CompletionCommand.Create(console),
         };
 
     private static int? CodeOf(Exception e) => e switch
     {
         OperationCanceledException => ExitCode.Interrupted,
-        UsageException => ExitCode.Usage,
+        UsageException or PlatformNotSupportedException => ExitCode.Usage,
         WeightFormatException or OutOfMemoryException => ExitCode.BadFile,
         IOException or UnauthorizedAccessException => ExitCode.InputOutput,
         _ => null,

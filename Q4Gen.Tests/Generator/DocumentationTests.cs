@@ -4,6 +4,8 @@ using System.Xml.Linq;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
+using Q4Gen.Generator.Parsing;
+using Q4Gen.Generator.Planning;
 using Q4Gen.Testing;
 using Q4Gen.Tests.Gpu;
 using Q4Gen.Tests.Kernels;
@@ -77,20 +79,45 @@ public partial class DocumentationTests
         }
     }
 
-    /// <summary>What an attribute or a project can say stands on the page about annotating.</summary>
+    /// <summary>The table of options has what an attribute and the package's build files take, in the same words, and nothing else.</summary>
     [Fact]
-    public void EveryOptionIsDocumented()
+    public void EveryOptionIsEqualInAttributePropertyAndDocs()
     {
         string page = File.ReadAllText(Path.Combine(Root(), "docs", "models.md"));
-        string[] options =
+        string[][] rows =
         [
-            .. typeof(Linear4BitAttribute).GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly).Select(static p => p.Name),
-            .. XDocument.Load(Path.Combine(Root(), "Q4Gen.Generator", "buildTransitive", "Q4Gen.props")).Descendants("CompilerVisibleProperty").Select(static p => p.Attribute("Include")!.Value)
-                .Where(static name => name.StartsWith("Q4Gen", StringComparison.Ordinal)),
+            .. page.Split('\n').SkipWhile(static line => !line.StartsWith("| option |", StringComparison.Ordinal)).Skip(2).TakeWhile(static line => line.StartsWith('|'))
+                .Select(static line => line.Trim('|').Split('|', StringSplitOptions.TrimEntries)),
         ];
-        Assert.Contains(nameof(Linear4BitAttribute.Precision), options);
-        Assert.Contains("Q4GenPrecision", options);
-        Assert.DoesNotContain(options, option => !Regex.IsMatch(page, $@"`[^`\n]*\b{option}\b[^`\n]*`"));
+        PropertyInfo[] attribute = typeof(Linear4BitAttribute).GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly);
+        Assert.Equal(
+            attribute.Select(static property => property.Name).Order(StringComparer.Ordinal),
+            Cells(1).Order(StringComparer.Ordinal));
+
+        string build = Path.Combine(Root(), "Q4Gen.Generator", "buildTransitive"), targets = File.ReadAllText(Path.Combine(build, "Q4Gen.targets"));
+        string[] visible = [.. XDocument.Load(Path.Combine(build, "Q4Gen.props")).Descendants("CompilerVisibleProperty").Select(static item => item.Attribute("Include")!.Value)];
+        string[] read = [.. Regex.Matches(targets, @"\$\((Q4Gen\w+)").Select(static match => match.Groups[1].Value)];
+        Assert.Equal(
+            visible.Select(static name => name.TrimStart('_')).Where(static name => name.StartsWith("Q4Gen", StringComparison.Ordinal)).Concat(read).Distinct().Order(StringComparer.Ordinal),
+            Cells(2).Order(StringComparer.Ordinal));
+
+        // The generator asks for what the build makes visible.
+        string[] asked = [ProjectOptions.PrecisionProperty, ProjectOptions.TuningProperty, ProjectOptions.TargetListProperty, ProjectOptions.ProjectFileProperty];
+        Assert.Equal(visible.Order(StringComparer.Ordinal), asked.Order(StringComparer.Ordinal));
+
+        AssertValues(ProjectOptions.PrecisionProperty, Enum.GetNames<Linear4BitPrecision>());
+        AssertValues(ProjectOptions.TuningProperty, Enum.GetNames<TuningMode>());
+        AssertValues(ProjectOptions.TargetsProperty, [.. IsaNames.All]);
+        Assert.All(
+            attribute.Where(static property => property.PropertyType == typeof(bool)),
+            property => Assert.Equal("`true`, `false`", rows.Single(row => row[1] == $"`{property.Name}`")[3]));
+        Assert.Equal(typeof(Linear4BitPrecision), attribute.Single(static property => property.Name == nameof(Linear4BitAttribute.Precision)).PropertyType);
+
+        IEnumerable<string> Cells(int column) => rows.Select(row => row[column].Trim('`')).Where(static cell => cell.Length > 0);
+
+        void AssertValues(string property, string[] values) => Assert.Equal(
+            values.Select(static value => $"`{value}`"),
+            Regex.Matches(rows.Single(row => row[2] == $"`{property}`")[3], "`[^`]+`").Select(static match => match.Value));
     }
 
     /// <summary>

@@ -96,7 +96,8 @@ internal sealed class BenchLayers : IDisposable
         return PanelPacker.Pack(kind.Shape, weights, scales, kind.HasBias ? new float[kind.Shape.Out] : [], kind.IsAffine ? scales : [], order);
     }
 
-    private static unsafe PackedWeights Copy(PackedWeights weights)
+    /// <summary>The same weights elsewhere in memory.</summary>
+    internal static unsafe PackedWeights Copy(PackedWeights weights)
     {
         var copy = new PackedWeights(weights.Shape, weights.HasBias, weights.IsAffine, weights.HasInputOrder);
         Buffer.MemoryCopy(weights.Words(0), copy.Words(0), copy.ByteLength, weights.ByteLength);

@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Runtime.Loader;
 using System.Text;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
@@ -25,24 +24,17 @@ internal sealed class GeneratedKernels
     /// <exception cref="InvalidOperationException">They do not compile, or this process does not say where its assemblies are.</exception>
     public static GeneratedKernels Compile(IReadOnlyCollection<Linear4BitShape> shapes, CancellationToken ct)
     {
-        var parse = new CSharpParseOptions(LanguageVersion.CSharp14);
-        var options = new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, optimizationLevel: OptimizationLevel.Release, nullableContextOptions: NullableContextOptions.Enable);
-        MetadataReference[] references = References();
-        var program = CSharpCompilation.Create("Q4Gen.Bench.Layers", [CSharpSyntaxTree.ParseText(Source(shapes), parse, cancellationToken: ct)], references, options);
-        GeneratorDriver driver = CSharpGeneratorDriver.Create([new Q4Generator().AsSourceGenerator()], parseOptions: parse).RunGenerators(program, ct);
-        SyntaxTree[] kernels = [.. driver.GetRunResult().Results.Single().GeneratedSources
-            .Where(static file => file.HintName.StartsWith(FilePrefix, StringComparison.Ordinal))
-            .Select(static file => file.SyntaxTree)];
-        using var image = new MemoryStream();
-        Microsoft.CodeAnalysis.Emit.EmitResult result = CSharpCompilation.Create("Q4Gen.Bench.Kernels", kernels, references, options).Emit(image, cancellationToken: ct);
-        if (!result.Success)
-        {
-            throw new InvalidOperationException(
-                $"The generated kernels do not compile: {result.Diagnostics.First(static diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)}");
-        }
-
-        image.Position = 0;
-        return new GeneratedKernels(new AssemblyLoadContext("Q4Gen.Bench").LoadFromStream(image));
+        var program = CSharpCompilation.Create(
+            "Q4Gen.Bench.Layers",
+            [CSharpSyntaxTree.ParseText(Source(shapes), KernelCompiler.ParseOptions, cancellationToken: ct)],
+            KernelCompiler.References(),
+            KernelCompiler.CompilationOptions);
+        GeneratorDriver driver = CSharpGeneratorDriver.Create([new Q4Generator().AsSourceGenerator()], parseOptions: KernelCompiler.ParseOptions).RunGenerators(program, ct);
+        return new GeneratedKernels(KernelCompiler.Load(
+            driver.GetRunResult().Results.Single().GeneratedSources
+                .Where(static file => file.HintName.StartsWith(FilePrefix, StringComparison.Ordinal))
+                .Select(static file => file.SyntaxTree),
+            ct));
     }
 
     /// <summary>The kernels of a shape that was compiled.</summary>
@@ -67,19 +59,5 @@ internal sealed class GeneratedKernels
         }
 
         return text.ToString();
-    }
-
-    /// <summary>What this process itself runs on: .NET's assemblies and Q4Gen's.</summary>
-    private static MetadataReference[] References()
-    {
-        string paths = AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES") as string
-            ?? throw new InvalidOperationException("This process does not say where its assemblies are, so kernels cannot be compiled against them; run the q4gen that 'dotnet tool install' brings.");
-        return
-        [
-            .. paths.Split(Path.PathSeparator)
-                .Where(static path => Path.GetFileName(path).StartsWith("System.", StringComparison.Ordinal))
-                .Append(typeof(Linear4Bit).Assembly.Location)
-                .Select(static path => MetadataReference.CreateFromFile(path)),
-        ];
     }
 }
