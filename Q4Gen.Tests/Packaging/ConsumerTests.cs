@@ -1,5 +1,6 @@
 using Q4Gen.Generator.Diagnostics;
 using Q4Gen.Tests.Kernels;
+using Q4Gen.Tests.Tuning;
 
 namespace Q4Gen.Tests.Packaging;
 
@@ -35,6 +36,7 @@ public class ConsumerTests(PackagesFixture packages)
             }
         }
 
+        await ATuningFileIsUsedAsync(app);
         await AMalformedOptionIsReportedAtTheProjectFileAsync(app);
         await TooOldACompilerIsOneErrorAsync(app);
     }
@@ -94,6 +96,33 @@ public class ConsumerTests(PackagesFixture packages)
         CommandResult result = await old.RestoreAsync();
         Assert.Contains(
             $"error NU1202: Package Q4Gen {packages.Version} is not compatible with net9.0", Assert.Single(result.Problems), StringComparison.Ordinal);
+    }
+
+    /// <summary>Beside the project file, without a word in it; properties pass through the build, lists as well.</summary>
+    private static async Task ATuningFileIsUsedAsync(Consumer app)
+    {
+        string file = Path.Combine(app.Folder, "q4gen.tuning.json");
+        string text = TuningText.File(
+            [TuningText.ThisMachine()],
+            TuningText.Entry("64x96_g32", "avx2", "one", "panels2-sums1-ahead0"), TuningText.Entry("64x96_g32", "vector128", "one", "panels2-sums1-ahead0"));
+        await File.WriteAllTextAsync(file, text, TestContext.Current.CancellationToken);
+
+        // What earlier builds left there would still be there.
+        Directory.Delete(Path.Combine(app.Folder, "obj", "Release", "net10.0", "generated"), recursive: true);
+        await BuildAsync(app, "Release", Emit, "-p:Q4GenTargets=avx2%3Bvector128");
+        string[] files = app.GeneratedFiles("Release");
+        Assert.Contains("Linear4Bit_64x96_g32_avx2_here.g.cs", files);
+        Assert.DoesNotContain("Linear4Bit_64x96_g32_avx512.g.cs", files);
+        Assert.Contains("Linear4Bit_64x96_g32_", Lines(await app.RunAsync("Release"))[0], StringComparison.Ordinal);
+        Assert.Contains("_here (generated): right", Lines(await app.RunAsync("Release"))[0], StringComparison.Ordinal);
+
+        await File.WriteAllTextAsync(file, text.Replace("\"schema\": 1", "\"schema\": one", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        string error = Assert.Single((await app.BuildAsync("Release")).Problems);
+        Assert.StartsWith($"{file}(2,13): error Q4G0024: The tuning file cannot be read: expected an object", error, StringComparison.Ordinal);
+        File.Delete(file);
+
+        error = Assert.Single((await app.BuildAsync("Release", "-p:Q4GenTuningFile=zen.q4gen.tuning.json")).Problems);
+        Assert.StartsWith($"{app.Project} : error Q4G1002: The MSBuild property Q4GenTuningFile is 'zen.q4gen.tuning.json'", error, StringComparison.Ordinal);
     }
 
     private static async Task AMalformedOptionIsReportedAtTheProjectFileAsync(Consumer app)
