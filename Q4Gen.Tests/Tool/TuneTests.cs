@@ -103,7 +103,7 @@ public sealed class TuneTests : IDisposable
         Assert.Equal(1, results[0].Ratio);
         Assert.InRange(results[1].Ratio, 1.2, 10_000);
         Assert.InRange(results[1].Rounds, 2, Race.MinRounds - 1);
-        Assert.Equal(2, results[0].Seconds.Count);
+        Assert.Equal([1, 4], results[0].Seconds.Keys);
     }
 
     /// <summary>A variant that computes something else must never be timed.</summary>
@@ -174,7 +174,7 @@ public sealed class TuneTests : IDisposable
     {
         ChoiceTimings Choice(string rows, string variant) => new(
             "here", "A processor", "64x48_g32", "avx2", rows, variant, 5, 20,
-            [new VariantTimings("default", 1, 15, new Dictionary<string, double> { ["1"] = 100 }), new VariantTimings("fixed-ahead0", 0.95, 15, new Dictionary<string, double> { ["1"] = 95 })]);
+            [new VariantTimings("default", 1, 15, 2, new Dictionary<string, double> { ["1"] = 100 }), new VariantTimings("fixed-ahead0", 0.95, 15, 2, new Dictionary<string, double> { ["1"] = 95 })]);
         string svg = TunePicture.Draw([Choice("one", "fixed-ahead0"), Choice("few", "default")]);
         Assert.StartsWith("<?xml", svg, StringComparison.Ordinal);
         Assert.Contains("</svg>", svg, StringComparison.Ordinal);

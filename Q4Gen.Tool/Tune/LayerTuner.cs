@@ -7,10 +7,9 @@ namespace Q4Gen.Tool.Tune;
 /// <summary>What was chosen for some rows of one layer, and what that rests on.</summary>
 /// <param name="Variant">The variant, or the default.</param>
 /// <param name="Gain">How much less time it takes than the default, as a part of the default's: 0.05 is 5 %.</param>
-/// <param name="RowCounts">Rows of x in a call for which times were taken.</param>
 /// <param name="Results">All that were timed.</param>
 /// <param name="Bandwidth">Bytes a second that memory gave to plain reading meanwhile; 0 where nobody asked.</param>
-internal sealed record RowsChoice(string Variant, double Gain, IReadOnlyList<int> RowCounts, IReadOnlyList<RaceResult> Results, double Bandwidth);
+internal sealed record RowsChoice(string Variant, double Gain, IReadOnlyList<RaceResult> Results, double Bandwidth);
 
 /// <summary>
 /// Finds the fastest variant for each number of rows of one layer. A default is displaced only by what is at least 3 % faster,
@@ -92,13 +91,13 @@ internal sealed class LayerTuner(LayerShape shape, Isa isa, TuneWeights weights,
         RaceResult best = results.Where(static result => result.Rounds >= Race.MinRounds).MinBy(static result => result.Ratio)!;
         if (best.Ratio > WorthIt)
         {
-            return new RowsChoice(TuningEntry.Default, 0, rowCounts, results, median);
+            return new RowsChoice(TuningEntry.Default, 0, results, median);
         }
 
         Candidate[] finalists = [candidates[0], candidates.Single(candidate => candidate.Id == best.Id)];
         double again = Race.Run(weights, finalists, rowCounts, time * 0.2, betweenRounds: null, ct)[1].Ratio;
         return again > WorthIt
-            ? new RowsChoice(TuningEntry.Default, 0, rowCounts, results, median)
-            : new RowsChoice(best.Id, 1 - again, rowCounts, results, median);
+            ? new RowsChoice(TuningEntry.Default, 0, results, median)
+            : new RowsChoice(best.Id, 1 - again, results, median);
     }
 }

@@ -6,10 +6,11 @@ namespace Q4Gen.Tool.Tune;
 
 /// <summary>What one candidate took.</summary>
 /// <param name="Id">The variant.</param>
-/// <param name="Seconds">A call, for each number of rows: medians.</param>
+/// <param name="Seconds">A call's median by the number of rows.</param>
 /// <param name="Ratio">Its time as a part of the default's, paired by rounds: the median; several numbers of rows by their geometric mean.</param>
 /// <param name="Rounds">Rounds that it was in; one that is far behind leaves early.</param>
-internal sealed record RaceResult(string Id, IReadOnlyList<double> Seconds, double Ratio, int Rounds);
+/// <param name="Spread">Between the quartiles of a call's times, as a part of their median; the widest of all numbers of rows.</param>
+internal sealed record RaceResult(string Id, IReadOnlyDictionary<int, double> Seconds, double Ratio, int Rounds, double Spread);
 
 /// <summary>
 /// Times candidates in turns. A round runs each of them once, so that a machine that slows down slows all of them, and each
@@ -128,11 +129,16 @@ internal sealed class Race
         return Stopwatch.GetElapsedTime(start).TotalSeconds / calls;
     }
 
-    private RaceResult ResultOf(int candidate) => new(
-        _candidates[candidate].Id,
-        [.. _samples[candidate].Select(static samples => Spread.Of(samples).Median)],
-        RatioOf(candidate),
-        _samples[candidate][0].Count);
+    private RaceResult ResultOf(int candidate)
+    {
+        Spread[] spreads = [.. _samples[candidate].Select(static samples => Spread.Of(samples))];
+        return new RaceResult(
+            _candidates[candidate].Id,
+            _rowCounts.Zip(spreads).ToDictionary(static item => item.First, static item => item.Second.Median),
+            RatioOf(candidate),
+            _samples[candidate][0].Count,
+            spreads.Max(static spread => (spread.UpperQuartile - spread.LowerQuartile) / spread.Median));
+    }
 
     private double RatioOf(int candidate) => Spread.Of(Enumerable.Range(0, _samples[candidate][0].Count).Select(round =>
     {

@@ -7,6 +7,9 @@ namespace Q4Gen.Tool.Tune;
 /// <summary>Prints what tuning found.</summary>
 internal static class TuneReport
 {
+    /// <summary>More than a quiet machine shows.</summary>
+    private const double MaxSpreadPercent = 20;
+
     /// <summary>A table of the choices.</summary>
     public static void Write(IAnsiConsole console, IReadOnlyList<ChoiceTimings> choices, int known, int stale, string file)
     {
@@ -26,6 +29,13 @@ internal static class TuneReport
             }
 
             console.Write(table);
+            double busiest = choices.Max(static choice => Find(choice, "default").SpreadPercent);
+            if (busiest > MaxSpreadPercent)
+            {
+                console.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture, $"Times of one kernel vary by {busiest:F0} % between quartiles: something else runs here, and these choices may be luck. Measure again with --again when nothing does."));
+            }
+
             console.WriteLine("Medians; the gain is that of a second race between the two, over all numbers of rows that the timings file has.");
         }
 

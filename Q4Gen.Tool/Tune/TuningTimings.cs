@@ -57,7 +57,7 @@ internal sealed record ChoiceTimings(
     /// <summary>The times of a choice.</summary>
     public static ChoiceTimings Of(string machine, string processor, string layer, string isa, string rows, RowsChoice choice) => new(
         machine, processor, layer, isa, rows, choice.Variant, Math.Round(100 * choice.Gain, 1), Math.Round(choice.Bandwidth / 1e9, 1),
-        [.. choice.Results.Select(result => VariantTimings.Of(result, choice.RowCounts))]);
+        [.. choice.Results.Select(VariantTimings.Of)]);
 
     /// <summary>Whether both are about the same entry.</summary>
     public bool IsSameEntry(ChoiceTimings other) => (Machine, Layer, Isa, Rows) == (other.Machine, other.Layer, other.Isa, other.Rows);
@@ -67,13 +67,12 @@ internal sealed record ChoiceTimings(
 /// <param name="Variant">Its id.</param>
 /// <param name="Ratio">Its time as a part of the default's; several numbers of rows by their geometric mean.</param>
 /// <param name="Rounds">Rounds that it was in.</param>
+/// <param name="SpreadPercent">Between the quartiles of its times, of their median.</param>
 /// <param name="Microseconds">A call's median by the number of rows.</param>
-internal sealed record VariantTimings(string Variant, double Ratio, int Rounds, IReadOnlyDictionary<string, double> Microseconds)
+internal sealed record VariantTimings(string Variant, double Ratio, int Rounds, double SpreadPercent, IReadOnlyDictionary<string, double> Microseconds)
 {
     /// <summary>Those of a result of a race.</summary>
-    public static VariantTimings Of(RaceResult result, IReadOnlyList<int> rowCounts) => new(
-        result.Id, Math.Round(result.Ratio, 3), result.Rounds,
-        result.Seconds.Count != rowCounts.Count
-            ? new Dictionary<string, double>()
-            : rowCounts.Zip(result.Seconds).ToDictionary(static item => item.First.ToString(CultureInfo.InvariantCulture), static item => Math.Round(item.Second * 1e6, 2)));
+    public static VariantTimings Of(RaceResult result) => new(
+        result.Id, Math.Round(result.Ratio, 3), result.Rounds, Math.Round(100 * result.Spread, 1),
+        result.Seconds.ToDictionary(static item => item.Key.ToString(CultureInfo.InvariantCulture), static item => Math.Round(item.Value * 1e6, 2)));
 }
