@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Q4Gen.Generator.Model;
 using Q4Gen.Generator.Planning;
@@ -53,6 +54,33 @@ public sealed class TuneTests : IDisposable
         using JsonDocument report = JsonDocument.Parse(second.Output);
         Assert.Equal((0, 3), (report.RootElement.GetProperty("choices").GetArrayLength(), report.RootElement.GetProperty("known").GetInt32()));
         Assert.Equal(text, await File.ReadAllTextAsync(TuningFile, Ct));
+    }
+
+    /// <summary>On a machine where there is no .NET: nothing of this one's is in reach of the program.</summary>
+    [Fact]
+    public async Task AMeasuringProgramNeedsNothingAndItsFileIsMerged()
+    {
+        string program = Path.Combine(_folder, "measure"), there = Directory.CreateDirectory(Path.Combine(_folder, "there")).FullName;
+        ToolRun published = await ToolRun.Of("tune", "--layers", "64x48_g32", "--publish", program);
+        Assert.True(published.ExitCode == ExitCode.Success, published.Error);
+        Assert.Contains("run q4gen-tune there", published.Output, StringComparison.Ordinal);
+
+        var start = new ProcessStartInfo(Path.Combine(program, "q4gen-tune"), ["--time-budget", "1"]) { WorkingDirectory = there, RedirectStandardOutput = true };
+        start.Environment["DOTNET_ROOT"] = start.Environment["PATH"] = there;
+        using (Process process = Process.Start(start)!)
+        {
+            string output = await process.StandardOutput.ReadToEndAsync(Ct);
+            await process.WaitForExitAsync(Ct);
+            Assert.True(process.ExitCode == 0, output);
+        }
+
+        ToolRun merged = await ToolRun.Of("tune", "--layers", "64x48_g32", "-o", TuningFile, "--merge", Path.Combine(there, "q4gen.tuning.json"));
+        Assert.True(merged.ExitCode == ExitCode.Success, merged.Error);
+        Assert.Equal(await File.ReadAllTextAsync(Path.Combine(there, "q4gen.tuning.json"), Ct), await File.ReadAllTextAsync(TuningFile, Ct));
+
+        ToolRun full = await ToolRun.Of("tune", "--layers", "64x48_g32", "--publish", program);
+        Assert.Equal(ExitCode.Usage, full.ExitCode);
+        Assert.Contains("has something in it; name an empty folder", full.Error, StringComparison.Ordinal);
     }
 
     [Fact]
