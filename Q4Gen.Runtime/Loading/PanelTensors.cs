@@ -124,9 +124,19 @@ internal sealed unsafe class PanelTensors
     /// <exception cref="WeightFormatException">Tensors are not aligned, or the file changed since it was opened.</exception>
     public PackedWeights Use(Linear4BitShape shape)
     {
-        var hold = new TensorHold([.. new[] { Weight, Scales, Offsets, Bias, Order }.OfType<WeightTensor>()]);
+        WeightTensor[] parts = [.. new[] { Weight, Scales, Offsets, Bias, Order }.OfType<WeightTensor>()];
+        var hold = new TensorHold(parts);
         try
         {
+            foreach (WeightTensor part in parts)
+            {
+                // Reading nothing asks whether the file is what was opened; once where it is one.
+                if (part == Weight || !part.IsBeside(Weight))
+                {
+                    part.Bytes(0, 0);
+                }
+            }
+
             int[]? order = Order is null ? null : LayerTensors.ReadOrder(Order, Source, Prefix);
             var panels = new MappedPanels(Weight.Address(), Scales.Address(), Bias?.Address() ?? 0, Offsets?.Address() ?? 0, hold);
             bool isMapped = panels is { Words: not 0, Scales: not 0 } && (panels.Bias != 0 || Bias is null) && (panels.Offsets != 0 || Offsets is null);

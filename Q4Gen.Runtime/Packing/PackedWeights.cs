@@ -61,8 +61,8 @@ public sealed unsafe class PackedWeights
     }
 
     /// <summary>
-    /// Uses parts where they lie in mapped files. Of memory of its own it has zeros in place of a bias that there is not,
-    /// and the order, whose indices must stay what they were when they were checked.
+    /// Uses parts where they lie in mapped files. Only the order is copied: its indices must stay what they were when they
+    /// were checked.
     /// </summary>
     /// <param name="shape">The layer's shape; all parts are as long as it says.</param>
     /// <param name="parts">Where they lie.</param>
@@ -75,15 +75,13 @@ public sealed unsafe class PackedWeights
         HasBias = parts.Bias != 0;
         IsAffine = parts.Offsets != 0;
         HasInputOrder = !order.IsEmpty;
-        long zeros = HasBias ? 0 : AlignUp(shape.PackedBiasBytes);
-        _memoryBytes = zeros + AlignUp(order.Length * (long)sizeof(int));
+        _memoryBytes = AlignUp(order.Length * (long)sizeof(int));
         ByteLength = shape.PackedWeightBytes + shape.PackedScaleBytes * (IsAffine ? 2 : 1)
             + (HasBias ? shape.PackedBiasBytes : 0) + _memoryBytes;
         _memory = _memoryBytes == 0 ? 0 : Allocate(_memoryBytes);
         (_words, _scales, _bias, _offsets, _order) = (
-            parts.Words, parts.Scales, HasBias ? parts.Bias : _memory, parts.Offsets, _memory + (nint)zeros);
+            parts.Words, parts.Scales, HasBias ? parts.Bias : SharedZeros.Of(shape.PackedBiasBytes), parts.Offsets, _memory);
         _file = parts.File;
-        NativeMemory.Clear((void*)_memory, (nuint)zeros);
         order.CopyTo(new Span<int>(Order, order.Length));
     }
 

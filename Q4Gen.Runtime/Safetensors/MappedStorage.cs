@@ -110,11 +110,7 @@ internal sealed unsafe class MappedStorage : TensorStorage
     }
 
     /// <inheritdoc/>
-    public override nint Address(long offset)
-    {
-        CheckUnchanged();
-        return (nint)(_pointer + offset);
-    }
+    public override nint Address(long offset) => (nint)(_pointer + offset);
 
     private void CheckUnchanged()
     {

@@ -143,9 +143,10 @@ public sealed class WeightTensor
     }
 
     /// <summary>Where the tensor lies for as long as it is held; 0 where it has no lasting address.</summary>
-    /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
-    /// <exception cref="WeightFormatException">The file that the tensor lies in changed while in use.</exception>
     internal nint Address() => _storage.Address(_start);
+
+    /// <summary>Whether it lies in the same file or block of memory as another.</summary>
+    internal bool IsBeside(WeightTensor other) => ReferenceEquals(_storage, other._storage);
 
     /// <summary>The first elements as a tensor of another shape, in the same memory.</summary>
     internal WeightTensor Head(params long[] shape) =>
