@@ -67,7 +67,7 @@ internal sealed record PackReport(
             $"{Output}: {Layers} layers in layout {Layout}{(Hashes == 0 ? "" : $", {Hashes} hashes")}; {Sizes.Of(InputBytes)} became {Sizes.Of(OutputBytes)} in {Seconds:F1} s ({Sizes.Of((long)(InputBytes / Math.Max(Seconds, 1e-3)))}/s)."));
         if (Floats != 0)
         {
-            console.WriteLine($"{Floats} layers are floats and stay so; 'q4gen quantize' makes them layers in 4 bits.");
+            console.WriteLine($"Still floats: {Floats} of {Layers + Floats} linear layers; 'q4gen quantize' makes 4-bit layers of such.");
         }
     }
 }
