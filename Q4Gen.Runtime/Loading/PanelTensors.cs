@@ -26,11 +26,11 @@ internal sealed unsafe class PanelTensors
         }
 
         Shape = new Linear4BitShape((int)shape.Shape[1], (int)shape.Shape[2], (int)shape.Shape[3]);
-        Weight = Require(PackedFormat.WeightSuffix, TensorType.U32, Shape.Panels, Shape.Steps, PanelLayout.StepWords);
-        Scales = Require(PackedFormat.ScalesSuffix, TensorType.F16, Shape.Panels, Shape.Groups, PanelLayout.PanelRows);
-        Offsets = Find(PackedFormat.OffsetsSuffix, TensorType.F16, Shape.Panels, Shape.Groups, PanelLayout.PanelRows);
-        Bias = Find(PackedFormat.BiasSuffix, TensorType.F32, Shape.Panels, PanelLayout.PanelRows);
-        Order = Find(LayerTensors.OrderSuffix, TensorType.I32, Shape.In);
+        Weight = Require(PackedFormat.WeightSuffix, TensorType.U32, [Shape.Panels, Shape.Steps, PanelLayout.StepWords]);
+        Scales = Require(PackedFormat.ScalesSuffix, TensorType.F16, [Shape.Panels, Shape.Groups, PanelLayout.PanelRows]);
+        Offsets = Find(PackedFormat.OffsetsSuffix, TensorType.F16, [Shape.Panels, Shape.Groups, PanelLayout.PanelRows]);
+        Bias = Find(PackedFormat.BiasSuffix, TensorType.F32, [Shape.Panels, PanelLayout.PanelRows]);
+        Order = Find(LayerTensors.OrderSuffix, TensorType.I32, [Shape.In]);
     }
 
     public IWeightSource Source { get; }
@@ -203,15 +203,21 @@ internal sealed unsafe class PanelTensors
             ? tensor
             : throw Broken($"has no tensor {Name(suffix)}, but other parts of the layer");
 
-    private WeightTensor Require(string suffix, TensorType type, params ReadOnlySpan<long> shape) => Check(suffix, Get(suffix), type, shape);
+    private WeightTensor Require(string suffix, TensorType type, long[] shape) => Check(suffix, Get(suffix), type, shape);
 
-    private WeightTensor? Find(string suffix, TensorType type, params ReadOnlySpan<long> shape) =>
+    private WeightTensor? Find(string suffix, TensorType type, long[] shape) =>
         Source.TryGet(LayerTensors.Join(Prefix, suffix), out WeightTensor? tensor) ? Check(suffix, tensor, type, shape) : null;
 
-    private WeightTensor Check(string suffix, WeightTensor tensor, TensorType type, ReadOnlySpan<long> shape) =>
-        tensor.Type == type && shape.SequenceEqual([.. tensor.Shape])
-            ? tensor
-            : throw Unfit(suffix, tensor, $"{type} {WeightTensor.DescribeShape(shape)} is expected for {Shape}");
+    private WeightTensor Check(string suffix, WeightTensor tensor, TensorType type, long[] shape)
+    {
+        bool fits = tensor.Type == type && tensor.Shape.Count == shape.Length;
+        for (int i = 0; fits && i < shape.Length; i++)
+        {
+            fits = tensor.Shape[i] == shape[i];
+        }
+
+        return fits ? tensor : throw Unfit(suffix, tensor, $"{type} {WeightTensor.DescribeShape(shape)} is expected for {Shape}");
+    }
 
     private WeightFormatException Unfit(string suffix, WeightTensor tensor, string expectation) => Broken($"tensor {Name(suffix)} is {tensor}, but {expectation}");
 
