@@ -17,6 +17,8 @@ internal static partial class Program
         root.Subcommands.Add(CallersCommand.Create());
         root.Subcommands.Add(LoadCommand.Create());
         root.Subcommands.Add(LoadCommand.CreateChild());
+        root.Subcommands.Add(InstantCommand.Create());
+        root.Subcommands.Add(InstantCommand.CreateChild());
         root.Subcommands.Add(FirstCallCommand.Create());
         root.Subcommands.Add(FirstCallCommand.CreateChild());
         root.Subcommands.Add(GeneratorBenchmark.CreateCommand());

@@ -15,8 +15,8 @@ namespace Q4Gen;
 /// </summary>
 /// <remarks>
 /// Immutable: any number of threads may call <see cref="Forward(ReadOnlySpan{float}, Span{float})"/> at once, which
-/// allocates nothing and takes no lock. The weights lie in native memory; <see cref="Dispose()"/> frees them as soon as
-/// no call is in flight and no clone uses them.
+/// allocates nothing and takes no lock. The weights lie in native memory, or in a mapped file where <see cref="IsMapped"/>;
+/// <see cref="Dispose()"/> lets go of them as soon as no call is in flight and no clone uses them.
 /// </remarks>
 public partial class Linear4Bit : IDisposable
 {
@@ -90,7 +90,10 @@ public partial class Linear4Bit : IDisposable
     /// </summary>
     public bool HasInputOrder => _weights.HasInputOrder;
 
-    /// <summary>Bytes of native memory that the packed weights, scales, offsets, order and bias take.</summary>
+    /// <summary>Whether the weights are used where they lie in a mapped file that <see cref="PackedFile"/> wrote; only an order is copied.</summary>
+    public bool IsMapped => _weights.IsMapped;
+
+    /// <summary>Bytes that the packed weights, scales, offsets, order and bias take, in native memory or in a mapped file.</summary>
     public long ByteLength => _weights.ByteLength;
 
     /// <summary>Whether activations stay float32 or are rounded to 8 bits inside each call.</summary>
@@ -138,7 +141,11 @@ public partial class Linear4Bit : IDisposable
         return new Linear4Bit(KernelRegistry.Find(shape, precision), PanelPacker.Pack(shape, weight4Bit, scales4Bit, bias, offsets4Bit, order4Bit));
     }
 
-    /// <summary>Loads the layer named <paramref name="prefix"/>: <c>{prefix}.weight_4bit</c>, <c>.scales_4bit</c> and, where they are there, <c>.offsets_4bit</c>, <c>.order_4bit</c> and <c>.bias</c>.</summary>
+    /// <summary>
+    /// Loads the layer named <paramref name="prefix"/>: <c>{prefix}.weight_4bit</c>, <c>.scales_4bit</c> and, where they are
+    /// there, <c>.offsets_4bit</c>, <c>.order_4bit</c> and <c>.bias</c>. Of a file that <see cref="PackedFile"/> wrote, the
+    /// layer's panels are used where they lie; nothing is read but an order, and values are not looked at.
+    /// </summary>
     /// <param name="weights">Where the tensors are.</param>
     /// <param name="prefix">Name of the layer in the source, without the last dot.</param>
     /// <param name="group">
@@ -235,10 +242,11 @@ public partial class Linear4Bit : IDisposable
 
     /// <summary>
     /// Class, shape, what it has beside weights and scales, bytes, kernel and the other devices that it is on:
-    /// <c>Linear4Bit 4096→11008 g128, bias, 23.3 MB, Linear4Bit_4096x11008_g128_avx2 (generated)</c>.
+    /// <c>Linear4Bit 4096→11008 g128, bias, 23.3 MB, Linear4Bit_4096x11008_g128_avx2 (generated)</c>, or <c>23.3 MB mapped</c>
+    /// where <see cref="IsMapped"/>.
     /// </summary>
     public override string ToString() =>
-        $"{GetType().Name} {Shape}, {(IsAffine ? "affine, " : "")}{(HasInputOrder ? "input order, " : "")}{(HasBias ? "bias, " : "")}{DescribeBytes(ByteLength)}, {Kernel}{_weights.Copies}";
+        $"{GetType().Name} {Shape}, {(IsAffine ? "affine, " : "")}{(HasInputOrder ? "input order, " : "")}{(HasBias ? "bias, " : "")}{DescribeBytes(ByteLength)}{(IsMapped ? " mapped" : "")}, {Kernel}{_weights.Copies}";
 
     /// <summary>Keeps the weights, here and on other devices, until the result is disposed.</summary>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>

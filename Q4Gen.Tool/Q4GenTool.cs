@@ -48,11 +48,12 @@ internal static partial class Q4GenTool
 
     /// <summary>All commands.</summary>
     internal static RootCommand CreateRoot(ToolConsole console) =>
-        new("Shows, converts, quantises, checks and times 4-bit models, writes the annotated classes for them, and tunes their kernels.")
+        new("Shows, converts, quantises, packs, checks and times 4-bit models, writes the annotated classes for them, and tunes their kernels.")
         {
             InspectCommand.Create(console),
             ConvertCommand.Create(console),
             QuantizeCommand.Create(console),
+            PackCommand.Create(console),
             VerifyCommand.Create(console),
             ScaffoldCommand.Create(console),
             BenchCommand.Create(console),

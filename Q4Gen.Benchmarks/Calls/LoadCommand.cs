@@ -24,18 +24,7 @@ internal static class LoadCommand
     {
         Option<int> gigabytes = Number("--gigabytes", "Gigabytes of layers, at least.", standard: 2, min: 1, max: 64);
         Option<int> loads = Number("--loads", "Loads, each in a process of its own, of which medians are taken.", standard: 5, min: 1, max: 100);
-        var folder = new Option<string>("--folder")
-        {
-            Description = "Where the file lies meanwhile; on a disk, not in memory.",
-            DefaultValueFactory = static _ => Path.GetTempPath(),
-        };
-        folder.Validators.Add(static result =>
-        {
-            if (result.Tokens.Count == 1 && !Directory.Exists(result.Tokens[0].Value))
-            {
-                result.AddError($"--folder is '{result.Tokens[0].Value}', which does not exist; create it first.");
-            }
-        });
+        Option<string> folder = Folder();
         var command = new Command("load", "Speed and memory of loading a model of many layers from a warm page cache.") { gigabytes, loads, folder };
         command.SetAction(result =>
         {
@@ -61,6 +50,24 @@ internal static class LoadCommand
         return command;
     }
 
+    /// <summary>An option for where large files lie meanwhile.</summary>
+    public static Option<string> Folder()
+    {
+        var folder = new Option<string>("--folder")
+        {
+            Description = "Where the file lies meanwhile; on a disk, not in memory.",
+            DefaultValueFactory = static _ => Path.GetTempPath(),
+        };
+        folder.Validators.Add(static result =>
+        {
+            if (result.Tokens.Count == 1 && !Directory.Exists(result.Tokens[0].Value))
+            {
+                result.AddError($"--folder is '{result.Tokens[0].Value}', which does not exist; create it first.");
+            }
+        });
+        return folder;
+    }
+
     /// <summary>Creates the command that a child runs.</summary>
     public static Command CreateChild()
     {
@@ -72,7 +79,7 @@ internal static class LoadCommand
     }
 
     /// <summary>As many blocks as reach the bytes; they share the memory they are written from.</summary>
-    private static void Write(string path, long bytes)
+    public static void Write(string path, long bytes)
     {
         var random = new Random(1);
         var tensors = new Dictionary<string, WeightTensor>();
@@ -100,17 +107,20 @@ internal static class LoadCommand
         SafetensorsWriter.Write(path, tensors, SafetensorsWriter.DescribeGroup(Group));
     }
 
-    private static void Print(string path, int loads)
+    /// <summary>Reads a file, so that it is in the page cache.</summary>
+    public static void Warm(string path)
     {
         var buffer = new byte[1 << 20];
-        using (FileStream file = File.OpenRead(path))
+        using FileStream file = File.OpenRead(path);
+        while (file.Read(buffer) != 0)
         {
-            while (file.Read(buffer) != 0)
-            {
-                // Into the page cache.
-            }
+            // Into the page cache.
         }
+    }
 
+    private static void Print(string path, int loads)
+    {
+        Warm(path);
         LoadSample[] samples = [.. Enumerable.Range(0, loads).Select(_ => ChildSample.Run<LoadSample>(ChildName, path))];
         LoadSample one = samples[0];
         Line($"{one.PackedBytes / 1e9:F2} GB of packed weights in {one.Layers} layers, {loads} loads, each in a fresh process");

@@ -58,6 +58,11 @@ internal static class FormatDetection
     /// <summary>What the tensors of safetensors are.</summary>
     public static ModelFormat OfTensors(IWeightSource source)
     {
+        if (PackedFile.IsPacked(source))
+        {
+            return ModelFormat.Q4GenPacked;
+        }
+
         IReadOnlyCollection<string> names = source.Names;
         if (names.Any(name => Ends(name, Loading.LayerTensors.WeightSuffix)))
         {

@@ -121,6 +121,7 @@ public sealed class ModelFile : IDisposable
             ModelFormat.Gptq => CreatePacked(path, format, GptqSource.Open(path), tensors, options),
             ModelFormat.Awq => CreatePacked(path, format, AwqSource.Open(path), tensors, options),
             ModelFormat.Mlx => CreatePacked(path, format, MlxSource.Open(path), tensors, options),
+            ModelFormat.Q4GenPacked => CreatePacked(path, format, PanelSource.Open(path), tensors, options),
             _ => Create(path, format, SafetensorsModel.Open(path), options),
         };
     }

@@ -29,4 +29,7 @@ public enum ModelFormat
 
     /// <summary>A checkpoint of llama2.c.</summary>
     Llama2c,
+
+    /// <summary>Safetensors with layers of this library in panels, as <see cref="PackedFile"/> writes them.</summary>
+    Q4GenPacked,
 }

@@ -25,6 +25,9 @@ public readonly record struct Linear4BitShape(int In, int Out, int Group)
     /// <summary>Bytes of the F16 scales in panel layout, padded to whole panels.</summary>
     internal long PackedScaleBytes => (long)Panels * Groups * Format.PanelLayout.PanelRows * 2;
 
+    /// <summary>Bytes of the float32 bias, padded to whole panels.</summary>
+    internal long PackedBiasBytes => (long)Panels * Format.PanelLayout.PanelRows * sizeof(float);
+
     /// <summary>Throws where no layer can have this shape.</summary>
     /// <exception cref="ArgumentOutOfRangeException">In, Out or Group is not positive, or In is odd.</exception>
     public void Validate()

@@ -1,3 +1,5 @@
+using Q4Gen.Safetensors;
+
 namespace Q4Gen.Loading;
 
 /// <summary>Holds a layer's tensors against the attribute that declares it.</summary>
@@ -42,6 +44,25 @@ internal static class DeclaredShape
                 $"{MissingTensor.Describe(tensors.Source, tensors.Prefix, LayerTensors.BiasSuffix)} The attribute declares a bias; {Advice(tensors)}.");
         }
     }
+
+    /// <summary>As <see cref="Check(LayerTensors, Linear4BitShape, bool, bool)"/>, of a layer in panels, which says itself what it is.</summary>
+    /// <exception cref="WeightFormatException">A shape, the group, the bias or the offsets are others.</exception>
+    public static void Check(PanelTensors panels, Linear4BitShape shape, bool hasBias, bool isAffine)
+    {
+        bool isSameShape = panels.Shape.In == shape.In && panels.Shape.Out == shape.Out && panels.HasGroup(shape.Group);
+        if (!isSameShape || panels.Bias != null != hasBias || panels.Offsets != null != isAffine)
+        {
+            throw panels.Broken(
+                $"layer {SafetensorsText.Quote(panels.Prefix)} is {Describe(panels.Shape, panels.Bias != null, panels.Offsets != null)}, but the attribute declares {Describe(shape, hasBias, isAffine)}",
+                $"to load this file, write {Attribute(panels.Shape, panels.Bias != null, panels.Offsets != null)}");
+        }
+    }
+
+    private static string Describe(Linear4BitShape shape, bool hasBias, bool isAffine) =>
+        $"{shape} {(hasBias ? "with" : "without")} bias{(isAffine ? ", affine" : "")}";
+
+    private static string Attribute(Linear4BitShape shape, bool hasBias, bool isAffine) =>
+        $"[Linear4Bit(In = {shape.In}, Out = {shape.Out}, Group = {shape.Group}{(isAffine ? ", Affine = true" : "")}{(hasBias ? ", Bias = true" : "")})]";
 
     private static string Advice(LayerTensors tensors)
     {

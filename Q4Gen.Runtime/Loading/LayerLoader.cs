@@ -7,7 +7,10 @@ using Q4Gen.Packing;
 
 namespace Q4Gen.Loading;
 
-/// <summary>Reads one layer out of a weight source straight into panel layout: all of it, or an exception and nothing.</summary>
+/// <summary>
+/// Brings one layer out of a weight source into panel layout, or finds it in it already: all of it, or an exception and
+/// nothing.
+/// </summary>
 internal static class LayerLoader
 {
     // Several chunks a processor for layers worth the threads, each small enough to stay in a core's cache while it moves.
@@ -24,6 +27,11 @@ internal static class LayerLoader
             throw new ArgumentOutOfRangeException(nameof(group), group, "The group must be positive.");
         }
 
+        if (PanelTensors.Find(weights, prefix) is { } panels)
+        {
+            return panels.Use(panels.ShapeFor(group));
+        }
+
         LayerTensors tensors = LayerTensors.Find(weights, prefix);
         return Pack(tensors, new Linear4BitShape(tensors.In, tensors.Out, GroupInference.Infer(tensors, group)));
     }
@@ -35,6 +43,12 @@ internal static class LayerLoader
     {
         CheckArguments(weights, prefix);
         shape.Validate();
+        if (PanelTensors.Find(weights, prefix) is { } panels)
+        {
+            DeclaredShape.Check(panels, shape, hasBias, isAffine);
+            return panels.Use(shape);
+        }
+
         LayerTensors tensors = LayerTensors.Find(weights, prefix);
         DeclaredShape.Check(tensors, shape, hasBias, isAffine);
         return Pack(tensors, shape);
@@ -48,36 +62,27 @@ internal static class LayerLoader
 
     private static PackedWeights Pack(LayerTensors tensors, Linear4BitShape shape)
     {
-        tensors.Hold();
+        using TensorHold hold = tensors.Hold();
+        tensors.CheckScales();
+        float[]? bias = tensors.ReadBias();
+        int[]? order = tensors.ReadOrder();
+        var packed = new PackedWeights(shape, bias != null, tensors.Offsets != null, order != null);
         try
         {
-            tensors.CheckScales();
-            float[]? bias = tensors.ReadBias();
-            int[]? order = tensors.ReadOrder();
-            var packed = new PackedWeights(shape, bias != null, tensors.Offsets != null, order != null);
-            try
+            PackChunks(packed, tensors);
+            if (bias != null)
             {
-                PackChunks(packed, tensors);
-                if (bias != null)
-                {
-                    PanelPacker.SetBias(packed, bias);
-                }
+                PanelPacker.SetBias(packed, bias);
+            }
 
-                PanelPacker.SetOrder(packed, order);
-                tensors.CheckUnchanged();
-                return packed;
-            }
-            catch
-            {
-                // Nobody else will ever let go of it.
-                packed.AddReference();
-                packed.Release();
-                throw;
-            }
+            PanelPacker.SetOrder(packed, order);
+            tensors.CheckUnchanged();
+            return packed;
         }
-        finally
+        catch
         {
-            tensors.Release();
+            packed.Discard();
+            throw;
         }
     }
 

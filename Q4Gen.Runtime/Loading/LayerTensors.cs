@@ -15,7 +15,7 @@ internal sealed class LayerTensors
     public const string BiasSuffix = "bias";
 
     // Keeps every count of bytes in sixteen rows inside 32 bits, and hostile shapes out of later arithmetic.
-    private const int MaxFeatures = 1 << 25;
+    public const int MaxFeatures = 1 << 25;
 
     // Scales are checked in pieces of this many bytes.
     private const int CheckBytes = 1 << 20;
@@ -111,38 +111,9 @@ internal sealed class LayerTensors
     public WeightFormatException Unfit(string suffix, WeightTensor tensor, string expectation) =>
         new($"{Source.Description}: tensor {Name(suffix)} is {tensor}, but {expectation}.");
 
-    /// <summary>Keeps the memory of all tensors until <see cref="Release"/>.</summary>
+    /// <summary>Keeps the memory of all tensors until the result is disposed.</summary>
     /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
-    public void Hold()
-    {
-        WeightTensor[] all = All();
-        int held = 0;
-        try
-        {
-            for (; held < all.Length; held++)
-            {
-                all[held].Hold();
-            }
-        }
-        catch
-        {
-            while (held > 0)
-            {
-                all[--held].Release();
-            }
-
-            throw;
-        }
-    }
-
-    /// <summary>Ends a <see cref="Hold"/>.</summary>
-    public void Release()
-    {
-        foreach (WeightTensor tensor in All())
-        {
-            tensor.Release();
-        }
-    }
+    public TensorHold Hold() => new(All());
 
     /// <summary>Throws where a file behind the tensors changed since it was opened.</summary>
     /// <exception cref="WeightFormatException">It did.</exception>
@@ -180,17 +151,16 @@ internal sealed class LayerTensors
 
     /// <summary>The input feature of each column, or null where that is the column itself.</summary>
     /// <exception cref="WeightFormatException">One is named twice, or there is no such.</exception>
-    public int[]? ReadOrder()
-    {
-        if (Order is null)
-        {
-            return null;
-        }
+    public int[]? ReadOrder() => Order is null ? null : ReadOrder(Order, Source, Prefix);
 
-        var order = new int[In];
-        Order.Read(0, MemoryMarshal.AsBytes(order.AsSpan())).CopyTo(MemoryMarshal.AsBytes(order.AsSpan()));
+    /// <summary>As <see cref="ReadOrder()"/>, for an I32 <c>[in]</c> tensor of any layer.</summary>
+    /// <exception cref="WeightFormatException">One is named twice, or there is no such.</exception>
+    public static int[]? ReadOrder(WeightTensor tensor, IWeightSource source, string prefix)
+    {
+        var order = new int[tensor.ElementCount];
+        tensor.Read(0, MemoryMarshal.AsBytes(order.AsSpan())).CopyTo(MemoryMarshal.AsBytes(order.AsSpan()));
         return InputOrder.FindFlaw(order) is { } flaw
-            ? throw new WeightFormatException($"{Source.Description}: tensor {Name(OrderSuffix)} {flaw}; convert the layer again.")
+            ? throw new WeightFormatException($"{source.Description}: tensor {SafetensorsText.Quote(Join(prefix, OrderSuffix))} {flaw}; convert the layer again.")
             : InputOrder.IsIdentity(order) ? null : order;
     }
 
@@ -218,5 +188,6 @@ internal sealed class LayerTensors
             ? tensor
             : throw new WeightFormatException(MissingTensor.Describe(source, prefix, suffix));
 
-    private static string Describe(float value) => float.IsNaN(value) ? "NaN" : value > 0 ? "+infinity" : "-infinity";
+    /// <summary>A value that is not finite.</summary>
+    public static string Describe(float value) => float.IsNaN(value) ? "NaN" : value > 0 ? "+infinity" : "-infinity";
 }

@@ -11,6 +11,8 @@ namespace Q4Gen.Safetensors;
 /// A deleted or replaced file keeps working, because handle and mapping stay with the old one. What remains is the
 /// moment between the check and the read, and a rewrite in place of the same length within the file system's tick:
 /// no check can close those, so write weight files under another name and rename, as <see cref="SafetensorsWriter"/> does.
+/// Layers that use a packed file in place read its pages without any check for as long as they live: what is written into
+/// the file reaches their results, and cutting it short ends the process at the next call. Windows keeps others from both.
 /// </remarks>
 internal sealed unsafe class MappedStorage : TensorStorage
 {
@@ -106,6 +108,9 @@ internal sealed unsafe class MappedStorage : TensorStorage
 
         return buffer;
     }
+
+    /// <inheritdoc/>
+    public override nint Address(long offset) => (nint)(_pointer + offset);
 
     private void CheckUnchanged()
     {

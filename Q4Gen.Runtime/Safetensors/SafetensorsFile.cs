@@ -14,11 +14,12 @@ namespace Q4Gen;
 /// <para>
 /// Deleting or replacing the file by a rename does no harm. Writing to it in place does: each access compares length
 /// and time of writing with those of opening and throws where they differ, but a write between that check and the read
-/// goes unseen, and a truncation in that moment ends the process. Replace weight files by renaming.
+/// goes unseen, and a truncation in that moment ends the process. Layers of a file that <see cref="PackedFile"/> wrote read
+/// it for as long as they live, and without that comparison. Replace weight files by renaming.
 /// </para>
 /// <para>
-/// Any number of threads may read. <see cref="Dispose"/> unmaps once layers that are being loaded are done; a span from
-/// <see cref="WeightTensor.Bytes"/> must not be used after it.
+/// Any number of threads may read. <see cref="Dispose"/> unmaps once layers that are being loaded are done, and layers that
+/// use it in place disposed; a span from <see cref="WeightTensor.Bytes"/> must not be used after it.
 /// </para>
 /// </remarks>
 public sealed class SafetensorsFile : IWeightSource, IDisposable

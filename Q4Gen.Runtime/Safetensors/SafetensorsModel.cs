@@ -9,7 +9,8 @@ namespace Q4Gen;
 /// </summary>
 /// <remarks>
 /// Shards stand beside their index; names with a folder in them are rejected. Facts of the index and of all shards are
-/// put together; where shards disagree about one, it is left out, except <c>group_size</c>, which is then an error.
+/// put together; where shards disagree about one, it is left out, except <c>group_size</c> and the layout of packed layers,
+/// which are then an error.
 /// What <see cref="SafetensorsFile"/> says of threads, of changes to files and of disposal holds here too.
 /// </remarks>
 public sealed class SafetensorsModel : IWeightSource, IDisposable
@@ -195,10 +196,11 @@ public sealed class SafetensorsModel : IWeightSource, IDisposable
                 continue;
             }
 
-            if (key == SafetensorsWriter.GroupSizeKey)
+            if (key is SafetensorsWriter.GroupSizeKey or PackedFile.LayoutKey)
             {
+                string toDo = key == PackedFile.LayoutKey ? "pack them again" : "write the shards again with one group size";
                 throw new WeightFormatException(
-                    $"{path}: its files record different {key}s, {SafetensorsText.Quote(merged[key])} and {SafetensorsText.Quote(value)}, but one model has one; write the shards again with one group size.");
+                    $"{path}: its files record different {key}s, {SafetensorsText.Quote(merged[key])} and {SafetensorsText.Quote(value)}, but one model has one; {toDo}.");
             }
 
             disputed.Add(key);

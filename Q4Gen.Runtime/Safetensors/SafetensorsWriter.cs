@@ -1,7 +1,4 @@
-using System.Buffers.Binary;
 using System.Globalization;
-using System.Text;
-using System.Text.Json;
 using Q4Gen.Safetensors;
 
 namespace Q4Gen;
@@ -88,15 +85,22 @@ public static class SafetensorsWriter
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(tensors);
         SortedDictionary<string, WeightTensor> sorted = Sort(tensors);
-        byte[] header = WriteHeader(sorted, metadata);
+        byte[] header = SafetensorsHeaderWriter.Write(Place(sorted), metadata, HeaderAlignment);
+        WriteFile(path, file => WriteAll(file, header, sorted.Values, progress, ct));
+    }
 
+    /// <summary>Writes to a temporary name, to the disk, and then to the file's own name; nothing stays where that fails.</summary>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
+    internal static void WriteFile(string path, Action<FileStream> write)
+    {
         string temporary = $"{path}.{Guid.NewGuid():n}.tmp";
         var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
         try
         {
             using (file)
             {
-                WriteAll(file, header, sorted.Values, progress, ct);
+                write(file);
                 file.Flush(flushToDisk: true);
             }
 
@@ -109,7 +113,9 @@ public static class SafetensorsWriter
         }
     }
 
-    private static SortedDictionary<string, WeightTensor> Sort(IEnumerable<KeyValuePair<string, WeightTensor>> tensors)
+    /// <summary>Tensors in the order of their names, which all may stand in a file.</summary>
+    /// <exception cref="ArgumentException">Two share a name, or one is reserved or no valid Unicode.</exception>
+    internal static SortedDictionary<string, WeightTensor> Sort(IEnumerable<KeyValuePair<string, WeightTensor>> tensors)
     {
         var sorted = new SortedDictionary<string, WeightTensor>(StringComparer.Ordinal);
         foreach ((string name, WeightTensor tensor) in tensors)
@@ -130,7 +136,7 @@ public static class SafetensorsWriter
                     $"Tensor {SafetensorsText.Quote(name)} has {tensor.Shape.Count} dimensions, but a file holds at most {SafetensorsText.MaxRank}.", nameof(tensors));
             }
 
-            CheckUnicode(name, nameof(tensors));
+            SafetensorsHeaderWriter.CheckUnicode(name, nameof(tensors));
             if (!sorted.TryAdd(name, tensor))
             {
                 throw new ArgumentException($"Two tensors are named {SafetensorsText.Quote(name)}; names in a file are unique.", nameof(tensors));
@@ -140,77 +146,14 @@ public static class SafetensorsWriter
         return sorted;
     }
 
-    /// <summary>The header's length and the header, padded with spaces so that the data starts at a multiple of 8.</summary>
-    private static byte[] WriteHeader(SortedDictionary<string, WeightTensor> tensors, IReadOnlyDictionary<string, string>? metadata)
+    /// <summary>One tensor behind the other.</summary>
+    private static IEnumerable<SafetensorsEntry> Place(SortedDictionary<string, WeightTensor> tensors)
     {
-        using var buffer = new MemoryStream();
-        buffer.Write(stackalloc byte[SafetensorsText.LengthBytes]);
-        using (var json = new Utf8JsonWriter(buffer))
+        long begin = 0;
+        foreach ((string name, WeightTensor tensor) in tensors)
         {
-            json.WriteStartObject();
-            if (metadata is { Count: > 0 })
-            {
-                WriteMetadata(json, metadata);
-            }
-
-            long begin = 0;
-            foreach ((string name, WeightTensor tensor) in tensors)
-            {
-                WriteEntry(json, name, tensor, begin);
-                begin += tensor.ByteLength;
-            }
-
-            json.WriteEndObject();
+            yield return new SafetensorsEntry(name, tensor.Type, [.. tensor.Shape], begin, begin += tensor.ByteLength);
         }
-
-        while (buffer.Length % HeaderAlignment != 0)
-        {
-            buffer.WriteByte((byte)' ');
-        }
-
-        long length = buffer.Length - SafetensorsText.LengthBytes;
-        if (length > SafetensorsText.MaxHeaderBytes)
-        {
-            throw new ArgumentException(
-                $"The header would take {length} bytes, but the format allows {SafetensorsText.MaxHeaderBytes}; write several files.", nameof(tensors));
-        }
-
-        byte[] header = buffer.ToArray();
-        BinaryPrimitives.WriteInt64LittleEndian(header, length);
-        return header;
-    }
-
-    private static void WriteMetadata(Utf8JsonWriter json, IReadOnlyDictionary<string, string> metadata)
-    {
-        json.WriteStartObject(SafetensorsText.MetadataKey);
-        foreach ((string key, string value) in metadata.OrderBy(fact => fact.Key, StringComparer.Ordinal))
-        {
-            CheckUnicode(key, nameof(metadata));
-            CheckUnicode(value ?? throw new ArgumentException($"Metadata {SafetensorsText.Quote(key)} is null; leave it out.", nameof(metadata)), nameof(metadata));
-            json.WriteString(key, value);
-        }
-
-        json.WriteEndObject();
-    }
-
-    private static void WriteEntry(Utf8JsonWriter json, string name, WeightTensor tensor, long begin)
-    {
-        json.WriteStartObject(name);
-        json.WriteString("dtype", SafetensorsText.TypeName(tensor.Type));
-        WriteIntegers(json, "shape", tensor.Shape);
-        WriteIntegers(json, "data_offsets", [begin, begin + tensor.ByteLength]);
-        json.WriteEndObject();
-    }
-
-    private static void WriteIntegers(Utf8JsonWriter json, string field, IReadOnlyList<long> values)
-    {
-        json.WriteStartArray(field);
-        foreach (long value in values)
-        {
-            json.WriteNumberValue(value);
-        }
-
-        json.WriteEndArray();
     }
 
     private static void WriteAll(
@@ -227,17 +170,6 @@ public static class SafetensorsWriter
                 file.Write(tensor.Bytes(offset, length));
                 done += length;
                 progress?.Report((double)done / total);
-            }
-        }
-    }
-
-    private static void CheckUnicode(string text, string parameter)
-    {
-        for (int i = 0; i < text.Length; i += char.IsSurrogate(text[i]) ? 2 : 1)
-        {
-            if (!Rune.TryGetRuneAt(text, i, out _))
-            {
-                throw new ArgumentException($"{SafetensorsText.Quote(text)} is no valid Unicode, so no file can hold it.", parameter);
             }
         }
     }

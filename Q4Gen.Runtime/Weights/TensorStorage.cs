@@ -19,6 +19,10 @@ internal abstract class TensorStorage : IDisposable
     /// <exception cref="WeightFormatException">The file behind it has changed.</exception>
     public virtual ReadOnlySpan<byte> Read(long offset, Span<byte> buffer) => Slice(offset, buffer.Length);
 
+    /// <summary>Where a byte lies for as long as the memory is held; 0 where it has no lasting address.</summary>
+    /// <remarks>Whether the memory is still what was opened is for the caller to ask.</remarks>
+    public virtual nint Address(long offset) => 0;
+
     /// <summary>Keeps the memory until <see cref="Release"/>, even where <see cref="Dispose"/> comes in between.</summary>
     /// <exception cref="ObjectDisposedException">The memory is released.</exception>
     public abstract void Hold();

@@ -142,6 +142,18 @@ public sealed class WeightTensor
         return _storage.Read(_start + offset, buffer);
     }
 
+    /// <summary>Where the tensor lies for as long as it is held; 0 where it has no lasting address.</summary>
+    internal nint Address() => _storage.Address(_start);
+
+    /// <summary>Whether it lies in the same file or block of memory as another.</summary>
+    internal bool IsBeside(WeightTensor other) => ReferenceEquals(_storage, other._storage);
+
+    /// <summary>The first elements as a tensor of another shape, in the same memory.</summary>
+    internal WeightTensor Head(params long[] shape) =>
+        TryCountBytes(Type, shape, out long bytes) && bytes <= ByteLength
+            ? new WeightTensor(Type, shape, _storage, _start, bytes)
+            : throw new ArgumentException($"{this} has fewer elements than {DescribeShape(shape)}.", nameof(shape));
+
     /// <summary>Keeps the tensor's memory until <see cref="Release"/>, even where its source is disposed in between.</summary>
     /// <exception cref="ObjectDisposedException">The source is disposed.</exception>
     internal void Hold() => _storage.Hold();

@@ -1,5 +1,6 @@
 using Q4Gen.Gpu;
 using Q4Gen.Tests.Kernels;
+using Q4Gen.Tests.Runtime;
 
 namespace Q4Gen.Tests.Gpu;
 
@@ -46,6 +47,25 @@ public sealed class GpuLayerTests : IDisposable
         using Linear4Bit layer = data.CreateLayer().To(_gpu);
         Assert.Equal("the generic GPU kernel, SIMT", layer.GpuKernel(_gpu));
         Check(data, layer, rows: 3);
+    }
+
+    [Fact]
+    public void MappedLayersAreCopiedToTheDevice()
+    {
+        using var folder = new TemporaryFolder();
+        TensorDictionary source = PackedModels.Model();
+        using SafetensorsFile file = SafetensorsFile.Open(folder.Pack("m", source));
+        foreach (string prefix in PackedModels.Prefixes)
+        {
+            using Linear4Bit rows = Linear4Bit.Load(source, prefix).To(_gpu), mapped = Linear4Bit.Load(file, prefix).To(_gpu);
+            Assert.True(mapped.IsMapped);
+            float[] x = LayerData.RandomInput(3 * rows.In, seed: 15);
+            using GpuTensor xs = Upload(x, GpuElement.Float32, 3, rows.In);
+            using GpuTensor expected = GpuTensor.Allocate(_gpu, GpuElement.Float32, 3, rows.Out), found = GpuTensor.Allocate(_gpu, GpuElement.Float32, 3, rows.Out);
+            rows.Forward(xs, expected);
+            mapped.Forward(xs, found);
+            Assert.Equal(Download(expected), Download(found));
+        }
     }
 
     /// <summary>Of float16 in and out only rounding of the output is left, because x is given as what float16 holds.</summary>

@@ -11,7 +11,7 @@ public class ModelFileTests
     // Readers have tests of more than 10,000 each; of an index this is it.
     public static TheoryData<string, int> Kinds => new()
     {
-        { "q4gen", 1_000 }, { "floats", 500 }, { "gptq", 1_000 }, { "gguf", 1_000 }, { "llama2c", 1_000 }, { "index", 10_000 },
+        { "q4gen", 1_000 }, { "packed", 1_000 }, { "floats", 500 }, { "gptq", 1_000 }, { "gguf", 1_000 }, { "llama2c", 1_000 }, { "index", 10_000 },
     };
 
     [Theory]
@@ -153,6 +153,8 @@ public class ModelFileTests
             case "gptq":
                 folder.Write("m/model.safetensors", new TensorDictionary(new PackedLayers(64, 16, 32, seed: 1).Gptq("a", v1: true)));
                 return (folder["m"], folder["m/model.safetensors"]);
+            case "packed":
+                return (folder["m"], folder.Pack("m/model.safetensors", PackedModels.Model(), withHashes: true));
             default:
                 TensorDictionary model = ToolModels.Llama(TensorType.F16, blocks: 1);
                 folder.Write("m/model.safetensors", kind == "floats" ? model : Linear4BitQuantizer.QuantizeModel(model, new QuantizationOptions { Group = 32, Affine = true }, LinearNames.IsUsuallyQuantized));

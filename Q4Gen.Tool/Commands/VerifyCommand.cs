@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Q4Gen.Import;
+using Q4Gen.Import.Packed;
 using Q4Gen.Tool.Console;
 using Q4Gen.Tool.Verify;
 
@@ -43,7 +44,7 @@ internal static class VerifyCommand
                 }
 
                 var report = new VerifyReport(
-                    model.Path, model.Layers.Count(layer => layer.IsQuantized), model.Source.Names.Count, problems, otherPath, differences, result.GetValue(allowed));
+                    model.Path, model.Layers.Count(layer => layer.IsQuantized), model.Source.Names.Count, Hashes(model), problems, otherPath, differences, result.GetValue(allowed));
                 if (result.GetValue(json))
                 {
                     console.WriteJson(report);
@@ -58,6 +59,9 @@ internal static class VerifyCommand
             ct));
         return command;
     }
+
+    private static int? Hashes(ModelFile model) =>
+        model.Source is PanelSource packed && PackedFile.HasHashes(packed.File) ? packed.File.Names.Count - 1 : null;
 
     private static long Bytes(ModelFile model) => model.Tensors.Sum(tensor => tensor.ByteLength);
 

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using Q4Gen.Import;
+using Q4Gen.Import.Packed;
 using Q4Gen.Safetensors;
 
 namespace Q4Gen.Tool.Verify;
@@ -14,10 +15,17 @@ internal static class ModelChecks
     {
         var problems = new List<string>();
         int steps = model.Layers.Count + model.Source.Names.Count, done = 0;
+        var packed = model.Source as PanelSource;
+        if (packed is not null)
+        {
+            // As they lie, with what loading in place does not look at.
+            problems.AddRange(PackedFile.FindProblems(packed.File, progress: null, ct).Select(problem => problem.Message));
+        }
+
         foreach (LinearLayer layer in model.Layers)
         {
             ct.ThrowIfCancellationRequested();
-            if (layer.IsQuantized)
+            if (layer.IsQuantized && packed is null)
             {
                 Try(() => Linear4Bit.Load(model.Source, layer.Name, layer.Shape.Group).Dispose());
             }

@@ -8,6 +8,7 @@ namespace Q4Gen.Tool.Verify;
 /// <param name="Path">The file.</param>
 /// <param name="Layers">Layers in 4 bits that loaded.</param>
 /// <param name="Tensors">Tensors that were read.</param>
+/// <param name="Hashes">Tensors whose hashes were checked; null where the file has none.</param>
 /// <param name="Problems">What a loader would reject, one sentence each.</param>
 /// <param name="Against">The other file; null where there is none.</param>
 /// <param name="Differences">How far each layer is from the other file's.</param>
@@ -16,6 +17,7 @@ internal sealed record VerifyReport(
     string Path,
     int Layers,
     int Tensors,
+    int? Hashes,
     IReadOnlyList<string> Problems,
     string? Against,
     IReadOnlyList<LayerDifference>? Differences,
@@ -32,7 +34,7 @@ internal sealed record VerifyReport(
         }
 
         console.WriteLine(Problems.Count == 0
-            ? $"{Path}: all {Layers} layers in 4 bits load, and all {Tensors} tensors are finite."
+            ? $"{Path}: all {Layers} layers in 4 bits load, and all {Tensors} tensors are finite{(Hashes is null ? "" : $"; all {Hashes} hashes are right")}."
             : $"{Path}: {Problems.Count} problems.");
         if (Differences is null)
         {
