@@ -40,6 +40,9 @@ public static partial class StoryCommand
         "--group", "Columns that share a scale: 32, 64 or 128.", StoryModel.DeclaredGroup,
         "32, 64 or 128", value => value is 32 or 64 or 128);
 
+    private static readonly Option<int> s_rounds = Number(
+        "--rounds", "Tell the story so many times, print the last, and how long that took.", 1, "a whole number from 1", value => value >= 1);
+
     private static readonly Option<FileInfo?> s_perplexity = new("--perplexity")
     {
         Description = "Score this text, stories separated by <|endoftext|>, instead of telling one.",
@@ -78,7 +81,7 @@ public static partial class StoryCommand
     private static RootCommand Create()
     {
         var command = new RootCommand("Tells a story with a 1.3M-parameter model in 4 bits, or scores a text with it.");
-        List<Option> storyOptions = [s_prompt, s_tokens, s_seed, s_temperature, s_topP, s_group];
+        List<Option> storyOptions = [s_prompt, s_tokens, s_seed, s_temperature, s_topP, s_group, s_rounds];
         AddDeviceOptions(storyOptions);
         storyOptions.ForEach(command.Options.Add);
         command.Options.Add(s_threads);
@@ -109,7 +112,10 @@ public static partial class StoryCommand
         }
 
         var options = new StoryOptions(
-            result.GetValue(s_tokens), result.GetValue(s_seed), result.GetValue(s_temperature), result.GetValue(s_topP));
+            result.GetValue(s_tokens), result.GetValue(s_seed), result.GetValue(s_temperature), result.GetValue(s_topP))
+        {
+            Rounds = result.GetValue(s_rounds),
+        };
         ILayerDevice? opened = null;
         OpenDevice(result, ref opened);
         using ILayerDevice? device = opened;

@@ -28,6 +28,11 @@ internal static class StoryRun
                 $"The prompt has {tokens.Length} tokens, but the model sees {StoryModel.Config.Context} at once; give a shorter prompt.");
         }
 
+        for (int round = 1; round < options.Rounds; round++)
+        {
+            teller.Tell(tokens, options, _ => { });
+        }
+
         output.Write(prompt);
         StoryTiming timing = teller.Tell(tokens, options, text =>
         {
