@@ -27,6 +27,8 @@ publish aot examples/AotStoryteller
 publish jit examples/AotStoryteller "${single[@]}"
 publish r2r examples/AotStoryteller "${single[@]}" -p:PublishReadyToRun=true
 publish onnx Q4Gen.Benchmarks/OnnxLayers "${single[@]}"
+# The package brings its libraries for Windows along.
+rm -f "$output"/onnx/*.dll
 "$output/onnx/OnnxLayers" write "$output/onnx/layers.onnx"
 
 dotnet run -c Release --project Q4Gen.Benchmarks -- deployment "$output" "$@"
