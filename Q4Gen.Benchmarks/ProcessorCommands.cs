@@ -2,6 +2,7 @@ using System.CommandLine;
 using Q4Gen.Benchmarks;
 using Q4Gen.Benchmarks.Calls;
 using Q4Gen.Benchmarks.Compare;
+using Q4Gen.Benchmarks.Deployment;
 using Q4Gen.Benchmarks.Micro;
 
 /// <summary>The commands that need no GPU; a program for <c>gpu</c> alone is compiled without them.</summary>
@@ -21,6 +22,7 @@ internal static partial class Program
         root.Subcommands.Add(InstantCommand.CreateChild());
         root.Subcommands.Add(FirstCallCommand.Create());
         root.Subcommands.Add(FirstCallCommand.CreateChild());
+        root.Subcommands.Add(DeploymentCommand.Create());
         root.Subcommands.Add(GeneratorBenchmark.CreateCommand());
     }
 }

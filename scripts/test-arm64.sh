@@ -16,7 +16,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly not_installed=77
 readonly work="$PWD/artifacts/arm64"
-readonly fetched="$work/debian"
 readonly publish="$work/publish"
 
 fetch=false
@@ -27,32 +26,7 @@ fi
 
 readonly results="${1:-$work/results}"
 
-# The emulator: the installed one, or the fetched one.
-find_emulator() {
-    command -v qemu-aarch64 || command -v qemu-aarch64-static || {
-        local file
-        for file in "$fetched"/usr/bin/qemu-aarch64{,-static}; do
-            if [[ -x $file ]]; then
-                echo "$file"
-                return
-            fi
-        done
-        return 1
-    }
-}
-
-# The folder under which the Arm loader, the C and C++ libraries and OpenSSL (test ids are hashes) lie.
-find_libraries() {
-    local root
-    for root in "" "$fetched"; do
-        if [[ -e $root/lib/ld-linux-aarch64.so.1 && -e $root/usr/lib/aarch64-linux-gnu/libstdc++.so.6 &&
-            -e $root/usr/lib/aarch64-linux-gnu/libssl.so.3 ]]; then
-            echo "${root:-/}"
-            return
-        fi
-    done
-    return 1
-}
+source scripts/lib/arm64-emulator.sh
 
 # Debian's packages, checked by apt as ever, but unpacked here. The package lists are kept here as well, for those of
 # the system need not include arm64.

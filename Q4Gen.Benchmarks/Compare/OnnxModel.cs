@@ -4,8 +4,8 @@ using Google.Protobuf;
 namespace Q4Gen.Benchmarks.Compare;
 
 /// <summary>
-/// An ONNX model of one <c>com.microsoft.MatMulNBits</c> node, <c>y[M, out] = x[M, in] · Wᵀ</c>, as a protobuf message.
-/// Field numbers are those of onnx.proto3.
+/// An ONNX model of <c>com.microsoft.MatMulNBits</c> nodes, <c>y[M, out] = x[M, in] · Wᵀ</c>, as a protobuf message. Field
+/// numbers are those of onnx.proto3.
 /// </summary>
 internal static class OnnxModel
 {
@@ -30,13 +30,46 @@ internal static class OnnxModel
     /// <param name="accuracyLevel">1 computes in float32, 4 with activations in int8.</param>
     public static byte[] Create(Linear4BitShape shape, ReadOnlyMemory<byte> weights, ReadOnlySpan<Half> scales, int accuracyLevel)
     {
+        Message graph = new Message().Add(2, "one layer");
+        AddLayer(graph, shape, weights, scales, accuracyLevel, "layer", Input, Output);
+        return Wrap(graph.Add(11, Value(Input, shape.In)));
+    }
+
+    /// <summary>
+    /// The model of many layers that do not depend on each other: all of one In share the input <see cref="InputOf"/>, and
+    /// each has an output of its own, so that none is optimised away.
+    /// </summary>
+    /// <param name="layers">As <see cref="Create"/> takes them.</param>
+    /// <param name="accuracyLevel">1 computes in float32, 4 with activations in int8.</param>
+    public static byte[] CreateMany(IReadOnlyList<(Linear4BitShape Shape, byte[] Weights, Half[] Scales)> layers, int accuracyLevel)
+    {
+        Message graph = new Message().Add(2, "layers");
+        for (int i = 0; i < layers.Count; i++)
+        {
+            (Linear4BitShape shape, byte[] weights, Half[] scales) = layers[i];
+            AddLayer(graph, shape, weights, scales, accuracyLevel, $"layer{i}", InputOf(shape.In), $"y{i}");
+        }
+
+        foreach (int columns in layers.Select(static layer => layer.Shape.In).Distinct())
+        {
+            graph.Add(11, Value(InputOf(columns), columns));
+        }
+
+        return Wrap(graph);
+    }
+
+    /// <summary>The input of layers with so many columns, in a model of many.</summary>
+    public static string InputOf(int columns) => FormattableString.Invariant($"x{columns}");
+
+    private static void AddLayer(
+        Message graph, Linear4BitShape shape, ReadOnlyMemory<byte> weights, ReadOnlySpan<Half> scales, int accuracyLevel, string name, string input, string output)
+    {
         var single = new float[scales.Length];
         System.Numerics.Tensors.TensorPrimitives.ConvertToSingle(scales, single);
-
         Message node = new Message()
-            .Add(1, Input).Add(1, "B").Add(1, "scales")
-            .Add(2, Output)
-            .Add(3, "layer")
+            .Add(1, input).Add(1, name + ".B").Add(1, name + ".scales")
+            .Add(2, output)
+            .Add(3, name)
             .Add(4, "MatMulNBits")
             .Add(5, Attribute("K", shape.In))
             .Add(5, Attribute("N", shape.Out))
@@ -44,20 +77,19 @@ internal static class OnnxModel
             .Add(5, Attribute("block_size", shape.Group))
             .Add(5, Attribute("accuracy_level", accuracyLevel))
             .Add(7, MicrosoftDomain);
-        Message graph = new Message()
+        graph
             .Add(1, node)
-            .Add(2, "one layer")
-            .Add(5, Tensor("B", UInt8, weights, shape.Out, shape.Groups, shape.Group / 2))
-            .Add(5, Tensor("scales", Float, MemoryMarshal.AsBytes<float>(single).ToArray(), single.Length))
-            .Add(11, Value(Input, shape.In))
-            .Add(12, Value(Output, shape.Out));
-        return new Message()
-            .Add(1, IrVersion)
-            .Add(7, graph)
-            .Add(8, new Message().Add(1, "").Add(2, OnnxOpset))
-            .Add(8, new Message().Add(1, MicrosoftDomain).Add(2, MicrosoftOpset))
-            .ToArray();
+            .Add(5, Tensor(name + ".B", UInt8, weights, shape.Out, shape.Groups, shape.Group / 2))
+            .Add(5, Tensor(name + ".scales", Float, MemoryMarshal.AsBytes<float>(single).ToArray(), single.Length))
+            .Add(12, Value(output, shape.Out));
     }
+
+    private static byte[] Wrap(Message graph) => new Message()
+        .Add(1, IrVersion)
+        .Add(7, graph)
+        .Add(8, new Message().Add(1, "").Add(2, OnnxOpset))
+        .Add(8, new Message().Add(1, MicrosoftDomain).Add(2, MicrosoftOpset))
+        .ToArray();
 
     private static Message Attribute(string name, long value) => new Message().Add(1, name).Add(3, value).Add(20, IntAttribute);
 

@@ -2,6 +2,7 @@ using Q4Gen.Gpu;
 using Q4Gen.Tests.Kernels;
 using Storyteller;
 using Storyteller.Decoding;
+using Storyteller.Gpu;
 
 namespace Q4Gen.Tests.Examples;
 

@@ -39,6 +39,12 @@ public sealed class StoryCommandTests : IDisposable
     }
 
     [Fact]
+    public void Of_many_rounds_one_is_printed()
+    {
+        Assert.Equal(Story("--seed", "7", "--tokens", "30"), Story("--seed", "7", "--tokens", "30", "--rounds", "3"));
+    }
+
+    [Fact]
     public void Threads_do_not_change_the_story()
     {
         // A prompt that nearly fills the context is a batch large enough to be shared out.
@@ -88,6 +94,7 @@ public sealed class StoryCommandTests : IDisposable
     [InlineData("--tokens", "many", "--tokens is 'many'")]
     [InlineData("--seed", "1.5", "--seed is '1.5'")]
     [InlineData("--group", "48", "32, 64 or 128")]
+    [InlineData("--rounds", "0", "--rounds is '0'")]
     [InlineData("--gpu", "first", "--gpu is 'first'")]
     [InlineData("--gpu", "-1", "the index of a CUDA device")]
     [InlineData("--perplexity", "no/such/file", "no/such/file")]

@@ -14,6 +14,10 @@ internal sealed record Consumer(string Project)
     public Task<CommandResult> BuildAsync(string configuration, params string[] arguments) =>
         DotnetAsync(["build", Project, "-c", configuration, "--no-restore", "-nodeReuse:false", "-m:1", "-clp:NoSummary", .. arguments]);
 
+    /// <summary>What a property is once the packages' files have been read, after a restore.</summary>
+    public async Task<string> PropertyAsync(string name, params string[] arguments) =>
+        (await DotnetAsync(["msbuild", Project, $"-getProperty:{name}", .. arguments])).EnsureSucceeded().Output.Trim();
+
     /// <summary>Runs what was built.</summary>
     public Task<CommandResult> RunAsync(string configuration, IReadOnlyDictionary<string, string>? environment = null) =>
         DotnetCommand.RunAsync(

@@ -39,6 +39,7 @@ public class ConsumerTests(PackagesFixture packages)
         await ATuningFileIsUsedAsync(app);
         await AMalformedOptionIsReportedAtTheProjectFileAsync(app);
         await TooOldACompilerIsOneErrorAsync(app);
+        await NativeAotTakesAvx2UnlessToldOtherwiseAsync(app);
     }
 
     /// <summary>The generator comes with the library, for whoever can write [Linear4Bit] expects that it does something.</summary>
@@ -139,6 +140,16 @@ public class ConsumerTests(PackagesFixture packages)
         Assert.StartsWith(
             $"{app.Project} : error Q4G1001: Q4Gen needs version 5.0 or later of the C# compiler, but this project compiles with 4.14", error, StringComparison.Ordinal);
         Assert.Contains($"({Descriptors.HelpLinkBase}Q4G1001.md)", error, StringComparison.Ordinal);
+    }
+
+    /// <summary>NativeKernelTests compile; here it matters that the package brings the property.</summary>
+    private static async Task NativeAotTakesAvx2UnlessToldOtherwiseAsync(Consumer app)
+    {
+        const string Property = "IlcInstructionSet", Aot = "-p:PublishAot=true", Rid = "-p:RuntimeIdentifier=linux-x64";
+        Assert.Equal("x86-64-v3", await app.PropertyAsync(Property, Aot, Rid));
+        Assert.Equal("native", await app.PropertyAsync(Property, Aot, Rid, "-p:IlcInstructionSet=native"));
+        Assert.Equal("", await app.PropertyAsync(Property, Aot, "-p:RuntimeIdentifier=linux-arm64"));
+        Assert.Equal("", await app.PropertyAsync(Property, Rid));
     }
 
     private static async Task BuildAsync(Consumer consumer, string configuration, params string[] arguments)

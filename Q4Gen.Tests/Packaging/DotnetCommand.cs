@@ -14,10 +14,16 @@ internal static class DotnetCommand
     private static readonly string[] s_removed =
         ["MSBUILD", "VSTEST", "TESTINGPLATFORM", "DOTNET_HOST_PATH", "DOTNET_STARTUP_HOOKS", "DOTNET_CLI_", "Q4GEN"];
 
+    public static Task<CommandResult> RunAsync(
+        string folder, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment, CancellationToken cancellationToken) =>
+        RunAsync(ChildProcess.DotnetHost(), folder, arguments, environment, cancellationToken);
+
+    /// <summary>Another program, such as one that a command has just made, on the same machine of its own.</summary>
     public static async Task<CommandResult> RunAsync(
-        string folder, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment, CancellationToken cancellationToken)
+        string program, string folder, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment, CancellationToken cancellationToken)
     {
-        var start = new ProcessStartInfo(ChildProcess.DotnetHost(), arguments)
+        string command = $"{Path.GetFileName(program)} {string.Join(' ', arguments)}";
+        var start = new ProcessStartInfo(program, arguments)
         {
             WorkingDirectory = folder,
             RedirectStandardOutput = true,
@@ -39,7 +45,7 @@ internal static class DotnetCommand
             start.Environment[name] = value;
         }
 
-        using var process = Process.Start(start) ?? throw new InvalidOperationException("dotnet did not start.");
+        using var process = Process.Start(start) ?? throw new InvalidOperationException($"{command} did not start.");
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(s_limit);
         try
@@ -47,11 +53,11 @@ internal static class DotnetCommand
             Task<string> output = process.StandardOutput.ReadToEndAsync(limit.Token);
             Task<string> error = process.StandardError.ReadToEndAsync(limit.Token);
             await process.WaitForExitAsync(limit.Token);
-            return new CommandResult($"dotnet {string.Join(' ', arguments)}", process.ExitCode, await output + await error);
+            return new CommandResult(command, process.ExitCode, await output + await error);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new TimeoutException($"dotnet {string.Join(' ', arguments)} took longer than {s_limit}.");
+            throw new TimeoutException($"{command} took longer than {s_limit}.");
         }
         finally
         {

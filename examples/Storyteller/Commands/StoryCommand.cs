@@ -2,13 +2,12 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using Q4Gen;
-using Q4Gen.Gpu;
 using Storyteller.Text;
 
 namespace Storyteller.Commands;
 
 /// <summary>The command line: its options, and one clear sentence for each that cannot be.</summary>
-public static class StoryCommand
+public static partial class StoryCommand
 {
     private const int Failure = 1;
     private const int Mistake = 2;
@@ -41,26 +40,19 @@ public static class StoryCommand
         "--group", "Columns that share a scale: 32, 64 or 128.", StoryModel.DeclaredGroup,
         "32, 64 or 128", value => value is 32 or 64 or 128);
 
-    private static readonly Option<int?> s_gpu = new("--gpu")
-    {
-        Description = "Compute the 4-bit layers on a CUDA device: that of an index, or the best one.",
-        HelpName = "index",
-        Arity = ArgumentArity.ZeroOrOne,
-        CustomParser = ParseGpu,
-    };
+    private static readonly Option<int> s_rounds = Number(
+        "--rounds", "Tell the story so many times, print the last, and how long that took.", 1, "a whole number from 1", value => value >= 1);
 
     private static readonly Option<FileInfo?> s_perplexity = new("--perplexity")
     {
         Description = "Score this text, stories separated by <|endoftext|>, instead of telling one.",
     };
 
-    private static readonly Option[] s_storyOptions = [s_prompt, s_tokens, s_seed, s_temperature, s_topP, s_group, s_gpu];
-
     /// <summary>Runs the program.</summary>
     /// <param name="args">Its arguments.</param>
     /// <param name="output">Gets the story or the scores.</param>
     /// <param name="errors">Gets what is wrong.</param>
-    /// <returns>0, or 2 where an option is wrong or asks for a GPU that is not there, or 1 where the work failed.</returns>
+    /// <returns>0, or 2 where an option is wrong or asks for a device that is not there, or 1 where the work failed.</returns>
     public static int Run(string[] args, TextWriter output, TextWriter errors)
     {
         ParseResult result = Create().Parse(args);
@@ -79,7 +71,7 @@ public static class StoryCommand
             errors.WriteLine(exception.Message);
             return Mistake;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or GpuOutOfMemoryException)
+        catch (Exception exception) when (IsFailure(exception))
         {
             errors.WriteLine(exception.Message);
             return Failure;
@@ -89,11 +81,15 @@ public static class StoryCommand
     private static RootCommand Create()
     {
         var command = new RootCommand("Tells a story with a 1.3M-parameter model in 4 bits, or scores a text with it.");
-        Array.ForEach([.. s_storyOptions, s_threads, s_perplexity], command.Options.Add);
+        List<Option> storyOptions = [s_prompt, s_tokens, s_seed, s_temperature, s_topP, s_group, s_rounds];
+        AddDeviceOptions(storyOptions);
+        storyOptions.ForEach(command.Options.Add);
+        command.Options.Add(s_threads);
+        command.Options.Add(s_perplexity);
         command.Validators.Add(result =>
         {
             if (result.GetResult(s_perplexity) is { Implicit: false }
-                && Array.Find(s_storyOptions, option => result.GetResult(option) is { Implicit: false }) is { } unused)
+                && storyOptions.Find(option => result.GetResult(option) is { Implicit: false }) is { } unused)
             {
                 result.AddError($"--perplexity scores a text at every group and tells no story; leave out {unused.Name}.");
             }
@@ -116,26 +112,34 @@ public static class StoryCommand
         }
 
         var options = new StoryOptions(
-            result.GetValue(s_tokens), result.GetValue(s_seed), result.GetValue(s_temperature), result.GetValue(s_topP));
-        using GpuLayers? gpu = result.GetResult(s_gpu) is null ? null : GpuLayers.Open(result.GetValue(s_gpu));
-        StoryRun.Run(result.GetValue(s_prompt)!, options, result.GetValue(s_group), gpu, output);
+            result.GetValue(s_tokens), result.GetValue(s_seed), result.GetValue(s_temperature), result.GetValue(s_topP))
+        {
+            Rounds = result.GetValue(s_rounds),
+        };
+        ILayerDevice? opened = null;
+        OpenDevice(result, ref opened);
+        using ILayerDevice? device = opened;
+        StoryRun.Run(result.GetValue(s_prompt)!, options, result.GetValue(s_group), device, output);
         return 0;
     }
 
-    private static int? ParseGpu(ArgumentResult result)
+    private static bool IsFailure(Exception exception)
     {
-        if (result.Tokens is not [Token token, ..])
-        {
-            return null;
-        }
-
-        if (!int.TryParse(token.Value, NumberStyles.None, CultureInfo.InvariantCulture, out int index))
-        {
-            result.AddError($"--gpu is '{token.Value}'; it must be the index of a CUDA device, or stand alone for the best one.");
-        }
-
-        return index;
+        bool isFailure = exception is IOException or UnauthorizedAccessException;
+        IsDeviceFailure(exception, ref isFailure);
+        return isFailure;
     }
+
+    // Devices are in files of their own: a program that is compiled without them has no option for them.
+
+    /// <summary>Adds the options that choose a device for the layers.</summary>
+    static partial void AddDeviceOptions(List<Option> options);
+
+    /// <summary>Opens the device that the options ask for.</summary>
+    static partial void OpenDevice(ParseResult result, ref ILayerDevice? device);
+
+    /// <summary>Says where an exception means that a device could not do the work.</summary>
+    static partial void IsDeviceFailure(Exception exception, ref bool isFailure);
 
     private static Option<T> Number<T>(string name, string description, T defaultValue, string expected, Func<T, bool> isValid)
         where T : struct, IParsable<T> => new(name)

@@ -8,7 +8,11 @@ namespace Storyteller.Text;
 /// <param name="Seed">Start of the random numbers: the same one tells the same story.</param>
 /// <param name="Temperature">As <see cref="Sampler"/> takes it.</param>
 /// <param name="TopP">As <see cref="Sampler"/> takes it.</param>
-public sealed record StoryOptions(int Tokens, int Seed, float Temperature, float TopP);
+public sealed record StoryOptions(int Tokens, int Seed, float Temperature, float TopP)
+{
+    /// <summary>How often it is told; the last time counts, when everything has been compiled.</summary>
+    public int Rounds { get; init; } = 1;
+}
 
 /// <summary>How long a story took.</summary>
 /// <param name="PromptTokens">Tokens of the prompt, read as one batch.</param>

@@ -1,7 +1,8 @@
 using Q4Gen;
 using Q4Gen.Gpu;
+using Storyteller.Decoding;
 
-namespace Storyteller.Decoding;
+namespace Storyteller.Gpu;
 
 /// <summary>
 /// A 4-bit layer on a GPU as a <see cref="LinearOp"/>: x is copied to the GPU, multiplied there, and y is copied back. The

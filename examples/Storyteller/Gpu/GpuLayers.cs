@@ -1,11 +1,12 @@
 using Q4Gen;
 using Q4Gen.Gpu;
+using Storyteller.Commands;
 using Storyteller.Decoding;
 
-namespace Storyteller.Commands;
+namespace Storyteller.Gpu;
 
 /// <summary>A GPU and the layers that were brought to it. Nothing of a GPU is touched before <see cref="Open"/>.</summary>
-internal sealed class GpuLayers : IDisposable
+internal sealed class GpuLayers : ILayerDevice
 {
     private readonly GpuContext _gpu;
     private readonly List<GpuLinear> _linears = [];
@@ -27,7 +28,7 @@ internal sealed class GpuLayers : IDisposable
         }
     }
 
-    /// <summary>A layer as the decoder computes with it on the GPU.</summary>
+    /// <inheritdoc/>
     /// <exception cref="GpuOutOfMemoryException">The GPU has not enough memory left.</exception>
     public LinearOp Bring(Linear4Bit layer)
     {
@@ -36,7 +37,7 @@ internal sealed class GpuLayers : IDisposable
         return linear.Forward;
     }
 
-    /// <summary>What computes a layer on the GPU.</summary>
+    /// <inheritdoc/>
     public string Kernel(Linear4Bit layer) => layer.GpuKernel(_gpu);
 
     /// <inheritdoc/>
