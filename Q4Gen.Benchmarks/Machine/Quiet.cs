@@ -11,6 +11,11 @@ namespace Q4Gen.Benchmarks.Machine;
 /// </summary>
 internal static class Quiet
 {
+    private const double IdleShare = 0.1;
+
+    /// <summary>The runtime begins a tenth of a second after the last call of something new.</summary>
+    private static readonly TimeSpan s_nap = TimeSpan.FromMilliseconds(400);
+
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
 
     /// <summary>Returns when no other thread of this process runs or is ready to.</summary>
@@ -39,6 +44,36 @@ internal static class Quiet
         }
 
         return true;
+    }
+
+    /// <summary>
+    /// Sleeps until the process is idle meanwhile, because the runtime has compiled anew what was called often, the compiler of
+    /// C# for instance, which takes it tens of seconds. It stops doing so as long as anything new is called: who asks again
+    /// and again whether it is done keeps it from ever being so. False where it is still not idle after a while.
+    /// </summary>
+    public static bool Settle(TimeSpan limit)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            TimeSpan before = ProcessorTime();
+            Thread.Sleep(s_nap);
+            if (ProcessorTime() - before < s_nap * IdleShare)
+            {
+                return true;
+            }
+
+            if (Stopwatch.GetElapsedTime(start) > limit)
+            {
+                return false;
+            }
+        }
+    }
+
+    private static TimeSpan ProcessorTime()
+    {
+        using var process = Process.GetCurrentProcess();
+        return process.TotalProcessorTime;
     }
 
     /// <summary>Threads of this process that run or are ready to, the caller included.</summary>

@@ -21,8 +21,8 @@ internal static class BenchRun
     /// <summary>The largest part of the memory that this process may use.</summary>
     private const double MemoryShare = 0.5;
 
-    /// <summary>Until the compiler of hot code is done; it waits a tenth of a second itself.</summary>
-    private static readonly TimeSpan s_warmPause = TimeSpan.FromMilliseconds(200);
+    /// <summary>For the runtime's compiler of hot code to be done.</summary>
+    private static readonly TimeSpan s_settlingLimit = TimeSpan.FromSeconds(60);
 
     /// <summary>Workers and probes park well within it.</summary>
     private static readonly TimeSpan s_quietLimit = TimeSpan.FromMilliseconds(50);
@@ -128,7 +128,7 @@ internal static class BenchRun
                 }
             }
 
-            Thread.Sleep(s_warmPause);
+            Quiet.Settle(s_settlingLimit);
         }
     }
 }

@@ -32,6 +32,8 @@ internal sealed class Race
     /// <summary>After so many rounds, who is so far behind the best has lost; the default stays to compare with.</summary>
     private static readonly (int Rounds, double Behind)[] s_cuts = [(2, 1.4), (4, 1.15), (8, 1.06), (12, 1.03)];
 
+    private static readonly TimeSpan s_settlingLimit = TimeSpan.FromSeconds(60);
+
     private readonly TuneWeights _weights;
     private readonly Candidate[] _candidates;
     private readonly int[] _rowCounts;
@@ -64,6 +66,7 @@ internal sealed class Race
         try
         {
             race.WarmUp();
+            Quiet.Settle(s_settlingLimit);
             race.RunRounds(time, betweenRounds, ct);
             return [.. candidates.Select((_, i) => race.ResultOf(i))];
         }
@@ -110,8 +113,9 @@ internal sealed class Race
 
             if (s_cuts.FirstOrDefault(cut => cut.Rounds == round + 1) is { Rounds: > 0 } cut)
             {
-                double best = running.Min(RatioOf);
-                running = [.. running.Where(i => i == 0 || RatioOf(i) <= best * cut.Behind)];
+                // What else runs on the machine only ever adds time, so the faster samples tell more while there are few.
+                double best = running.Min(FastOf);
+                running = [.. running.Where(i => i == 0 || FastOf(i) <= best * cut.Behind)];
             }
         }
     }
@@ -139,6 +143,9 @@ internal sealed class Race
             _samples[candidate][0].Count,
             spreads.Max(static spread => (spread.UpperQuartile - spread.LowerQuartile) / spread.Median));
     }
+
+    /// <summary>The lower quartiles of its times; their geometric mean.</summary>
+    private double FastOf(int candidate) => Math.Exp(_samples[candidate].Average(static samples => Math.Log(Spread.Of(samples).LowerQuartile)));
 
     private double RatioOf(int candidate) => Spread.Of(Enumerable.Range(0, _samples[candidate][0].Count).Select(round =>
     {
