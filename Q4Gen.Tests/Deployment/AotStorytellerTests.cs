@@ -10,7 +10,7 @@ namespace Q4Gen.Tests.Deployment;
 public class AotStorytellerTests
 {
     [Fact]
-    public async Task It_is_one_executable_that_tells_the_story_of_the_jit()
+    public async Task IsOneExecutableThatTellsTheStoryOfTheJit()
     {
         NativeTools.SkipUnlessThere();
         string output = Directory.CreateTempSubdirectory("q4gen-storyteller-").FullName;
