@@ -30,7 +30,7 @@ internal sealed class Race
     private const int MaxCallsPerSample = 64;
 
     /// <summary>After so many rounds, who is so far behind the best has lost; the default stays to compare with.</summary>
-    private static readonly (int Rounds, double Behind)[] s_cuts = [(2, 1.4), (4, 1.15), (8, 1.06), (12, 1.03)];
+    private static readonly (int Rounds, double Behind)[] s_cuts = [(4, 1.4), (6, 1.15), (9, 1.06), (12, 1.03)];
 
     private static readonly TimeSpan s_settlingLimit = TimeSpan.FromSeconds(60);
 
