@@ -121,7 +121,7 @@ public class PackageTests(PackagesFixture packages)
         Assert.All(links, static link => Assert.StartsWith("https://", link, StringComparison.Ordinal));
         foreach (string page in links.Where(static link => link.StartsWith($"{Repository}/blob/main/", StringComparison.Ordinal)))
         {
-            Assert.True(Path.Exists(Path.Combine(PackagesFixture.Root, page[$"{Repository}/blob/main/".Length..])), $"{page} is not in the repository.");
+            Assert.True(Path.Exists(Path.Combine(PackagesFixture.Root, page[$"{Repository}/blob/main/".Length..].Split('#')[0])), $"{page} is not in the repository.");
         }
 
         // Nothing else changes on the way into the package.

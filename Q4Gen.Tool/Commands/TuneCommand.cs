@@ -127,7 +127,7 @@ internal static class TuneCommand
 
         // Layers given by name are perhaps not all that the file is for.
         int stale = arguments.GetResult(s_layers) is null ? output.RemoveStale([.. project.Layers.Select(static layer => layer.LayerName)]) : 0;
-        output.Save(withPictures: arguments.GetResult(s_layers) is null);
+        output.Save();
         if (isJson)
         {
             console.WriteJson(new { output.Path, output.Known, Stale = stale, output.Choices });

@@ -74,7 +74,7 @@ internal sealed class TuneOutput
     }
 
     /// <summary>Writes everything.</summary>
-    public void Save(bool withPictures)
+    public void Save()
     {
         OutputFile.WriteText(Path, _document.ToString());
         if (_timings.Choices.Count == 0)
@@ -85,7 +85,7 @@ internal sealed class TuneOutput
         string folder = FolderOf(Path);
         Directory.CreateDirectory(folder);
         OutputFile.WriteText(System.IO.Path.Combine(folder, TimingsFile), _timings.ToString());
-        foreach (IGrouping<(string Layer, string Machine), ChoiceTimings> layer in withPictures ? _choices.GroupBy(static choice => (choice.Layer, choice.Machine)) : [])
+        foreach (IGrouping<(string Layer, string Machine), ChoiceTimings> layer in _choices.GroupBy(static choice => (choice.Layer, choice.Machine)))
         {
             ChoiceTimings[] all = [.. _timings.Choices.Where(choice => (choice.Layer, choice.Machine) == layer.Key)];
             OutputFile.WriteText(System.IO.Path.Combine(folder, $"{layer.Key.Layer}.{layer.Key.Machine}.svg"), TunePicture.Draw(all));
