@@ -128,9 +128,11 @@ internal static class ExactKernelEmitter
     /// <summary>Where one row is multiplied in fixed point and several are as floats.</summary>
     private static void WritePreparedBoth(SourceWriter writer, IsaPlan isaPlan)
     {
-        int together = isaPlan.Rows.Last(static rows => !rows.IsFixedPoint).Rows;
-        writer.Line($"// {together} rows at a time are multiplied as floats, the rest one by one in fixed point.");
-        writer.Line($"int floats = call.Rows / {together} * {together};");
+        int[] heights = [.. isaPlan.Rows.Where(static rows => !rows.IsFixedPoint).Select(static rows => rows.Rows)];
+        writer.Line($"// {string.Join(" and ", heights)} rows at a time are multiplied as floats, the rest one by one in fixed point.");
+        writer.Line(heights.Length == 1
+            ? $"int floats = call.Rows / {heights[0]} * {heights[0]};"
+            : $"int floats = call.Rows - call.Rows{string.Concat(heights.Select(static height => $" % {height}"))};");
         writer.Line("ref float prepared = ref StepActivations.Prepare(call, In, floats);");
         writer.Line("FixedPointRows rest = FixedPointActivations.Prepare(call, Shape, BlockSteps, floats);");
         writer.Line();
