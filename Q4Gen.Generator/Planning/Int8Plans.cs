@@ -28,8 +28,11 @@ internal static class Int8Plans
     /// <summary>A vector is a whole panel; unpacking it costs three instructions, a row five, so that more rows save little.</summary>
     private static readonly IsaPlan s_avx512 = Create(Isa.Avx512, PrefetchBytes, [new(4, 1, 1), new(2, 2, 1), new(1, 4, 1)]);
 
-    /// <summary>16 registers: eight sums, four vectors of nibbles, two of x, one of products and the ones that widen them.</summary>
-    private static readonly IsaPlan s_avx2 = Create(Isa.Avx2, PrefetchBytes, [new(4, 1, 1), new(2, 1, 1), new(1, 2, 1)]);
+    /// <summary>
+    /// 16 registers: eight sums, four vectors of nibbles, two of x, one of products and the ones that widen them. One row: four
+    /// panels, which are four streams of memory, each asked for less far ahead.
+    /// </summary>
+    private static readonly IsaPlan s_avx2 = Create(Isa.Avx2, prefetchBytes: 1024, [new(4, 1, 1), new(2, 1, 1), new(1, 4, 1)]);
 
     /// <summary>32 registers and four vectors a panel: 16 sums, eight vectors of nibbles, two of x.</summary>
     private static readonly IsaPlan s_dp = Create(Isa.Dp, prefetchBytes: 2048, [new(4, 1, 1), new(2, 1, 1), new(1, 1, 1)]);

@@ -121,4 +121,5 @@ internal sealed record RowsPlan(int Rows, int Panels, int Accumulators, bool IsF
 /// <param name="TailRows">Rows of x in the lower tiles for a remainder.</param>
 /// <param name="Panels">Panels that a tile spans.</param>
 /// <param name="ExpandSteps">Steps that are expanded at a time.</param>
-internal sealed record TilePlan(int Rows, int TailRows, int Panels, int ExpandSteps);
+/// <param name="UnrolledColumns">Columns in a turn of the innermost loop; one where a last step has not a whole number of turns.</param>
+internal sealed record TilePlan(int Rows, int TailRows, int Panels, int ExpandSteps, int UnrolledColumns);

@@ -105,7 +105,7 @@ internal static class Variants
                from packed in isa == Isa.Vector128 ? s_packedFrom : s_packedFrom.Skip(1)
                select new Variant(
                    FormattableString.Invariant($"tile{tile.Rows}x{tile.Panels * PanelLayout.PanelRows}-tail{tail}-expand{steps * PanelLayout.StepColumns}-from{packed}"),
-                   isa => isa with { Tile = new TilePlan(tile.Rows, tail, tile.Panels, steps), MinPackedRows = packed }),
+                   isa => isa with { Tile = isa.Tile! with { Rows = tile.Rows, TailRows = tail, Panels = tile.Panels, ExpandSteps = steps }, MinPackedRows = packed }),
         ];
     }
 

@@ -26,7 +26,7 @@ internal sealed class Linear4Bit_20x24_g16_int8_avx2 : Int8Kernel
     private const int WordsPerStep = 16, WordsPerPanel = Steps * WordsPerStep, ScalesPerPanel = 32;
 
     // Cold weights are asked for this far ahead of their use.
-    private const int PrefetchBytes = 4096;
+    private const int PrefetchBytes = 1024;
 
     // The last panel is partly filled; only these rows of it are stored.
     private const int LastPanelRows = 8;

@@ -152,29 +152,44 @@ internal sealed class TileEmitter(SourceWriter writer, KernelPlan plan, TilePlan
                 writer.Line($"{isa.Float} {string.Join(", ", sums.Skip(i).Take(SumsPerLine))};");
             }
 
-            using (writer.Block("for (int column = 0; column < columns; column++)"))
+            // A remainder is a tile or two; they are not worth the text.
+            int unrolled = rows == tile.Rows && plan.TailColumns % tile.UnrolledColumns == 0 ? tile.UnrolledColumns : 1;
+            using (writer.Block($"for (int column = 0; column < columns; {RunEmitter.Advance("column", unrolled)})"))
             {
-                for (int vector = 0; vector < vectors; vector++)
+                for (int column = 0; column < unrolled; column++)
                 {
-                    string at = vector == 0 ? "" : $", {vector * isa.Lanes}";
-                    writer.Line($"var weights{(char)('A' + vector)} = {isa.Vector}.LoadUnsafe(ref weights{at});");
+                    WriteColumn(rows, column, Sum);
                 }
 
-                for (int row = 0; row < rows; row++)
-                {
-                    writer.Line($"var x{row} = {FloatIsa.Broadcast(row)};");
-                    for (int vector = 0; vector < vectors; vector++)
-                    {
-                        writer.Line($"{Sum(row, vector)} = {isa.MultiplyAdd($"weights{(char)('A' + vector)}", $"x{row}", Sum(row, vector))};");
-                    }
-                }
-
-                writer.Line($"x = ref Unsafe.Add(ref x, {rows});");
-                writer.Line($"weights = ref Unsafe.Add(ref weights, {PanelRows * tile.Panels});");
+                writer.Line($"x = ref Unsafe.Add(ref x, {unrolled * rows});");
+                writer.Line($"weights = ref Unsafe.Add(ref weights, {unrolled * PanelRows * tile.Panels});");
             }
 
             writer.Line();
             WriteTileStores(rows, Sum);
+        }
+    }
+
+    /// <summary>One column of all outputs times that of all rows.</summary>
+    private void WriteColumn(int rows, int column, System.Func<int, int, string> sum)
+    {
+        string Weights(int vector) => "weights" + (char)('A' + vector);
+        string declared = column == 0 ? "var " : "";
+        int vectors = tile.Panels * isa.Parts;
+        for (int vector = 0; vector < vectors; vector++)
+        {
+            int at = column * PanelRows * tile.Panels + vector * isa.Lanes;
+            writer.Line($"{declared}{Weights(vector)} = {isa.Vector}.LoadUnsafe(ref weights{(at == 0 ? "" : SourceWriter.Text($", {at}"))});");
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+            string x = SourceWriter.Text($"x{row}");
+            writer.Line($"{declared}{x} = {FloatIsa.Broadcast(column * rows + row)};");
+            for (int vector = 0; vector < vectors; vector++)
+            {
+                writer.Line($"{sum(row, vector)} = {isa.MultiplyAdd(Weights(vector), x, sum(row, vector))};");
+            }
         }
     }
 

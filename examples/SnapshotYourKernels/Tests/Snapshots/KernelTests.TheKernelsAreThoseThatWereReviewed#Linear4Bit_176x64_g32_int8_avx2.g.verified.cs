@@ -4,7 +4,7 @@
 //
 // Precision Int8Activations: x comes rounded to 8 bits with a scale a row and block of at most
 // 256 columns; products are summed in integers, sums of blocks in float32, in one order everywhere.
-// Gemv   one row of x, 2 panels at a time.
+// Gemv   one row of x, 4 panels at a time.
 // Rows2  2 rows of x, 1 panel at a time.
 // Rows4  4 rows of x, 1 panel at a time.
 #nullable enable
@@ -26,7 +26,7 @@ internal sealed class Linear4Bit_176x64_g32_int8_avx2 : Int8Kernel
     private const int WordsPerStep = 16, WordsPerPanel = Steps * WordsPerStep, ScalesPerPanel = 96;
 
     // Cold weights are asked for this far ahead of their use.
-    private const int PrefetchBytes = 4096;
+    private const int PrefetchBytes = 1024;
 
     // A row of packed x: for each block a scale and a correction, for each step four even and four odd bytes.
     private const int WordsPerRow = 56;
@@ -40,7 +40,7 @@ internal sealed class Linear4Bit_176x64_g32_int8_avx2 : Int8Kernel
 
     public override bool IsGenerated => true;
 
-    public override int PanelsPerUnit => 2;
+    public override int PanelsPerUnit => 4;
 
     public override int MinTiledRows => 4;
 
@@ -52,9 +52,9 @@ internal sealed class Linear4Bit_176x64_g32_int8_avx2 : Int8Kernel
         var rows = new RowTiles(call.Rows, MaxTileRows);
 
         // The rows of x take turns on a few panels, which stay in the cache meanwhile.
-        for (int unit = firstPanel; unit < endPanel; unit += 2)
+        for (int unit = firstPanel; unit < endPanel; unit += 4)
         {
-            int endOfUnit = unit + 2;
+            int endOfUnit = unit + 4;
             int row = 0;
             for (int tile = 0; tile < rows.Count; tile++)
             {
@@ -89,7 +89,7 @@ internal sealed class Linear4Bit_176x64_g32_int8_avx2 : Int8Kernel
         }
     }
 
-    /// <summary>One row of x against the 2 panels from <paramref name="panel"/> on.</summary>
+    /// <summary>One row of x against the 4 panels from <paramref name="panel"/> on.</summary>
     [MethodImpl(Compile.Once)]
     private static void Gemv_176x64_g32_int8_avx2(in KernelCall call, ref int tiles, int row, int panel)
     {
@@ -97,17 +97,21 @@ internal sealed class Linear4Bit_176x64_g32_int8_avx2 : Int8Kernel
         ref short scales = ref Unsafe.Add(ref call.Scales, (nint)panel * ScalesPerPanel);
         ref int x = ref Unsafe.Add(ref tiles, (nint)row * WordsPerRow);
         Vector256<float> total0A = default, total0B = default, total1A = default, total1B = default;
+        Vector256<float> total2A = default, total2B = default, total3A = default, total3B = default;
         for (int step = 0; step < 22;)
         {
             int group = step / 4;
             int end = Math.Min(step + 4, 22);
+            nint ahead = step < 6 ? PrefetchBytes : PrefetchBytes + 4224;
             ref int header = ref x;
-            Vector256<int> sum0A = Start(ref header, 1), sum0B = sum0A, sum1A = sum0A, sum1B = sum0A;
+            Vector256<int> sum0A = Start(ref header, 1), sum0B = sum0A, sum1A = sum0A, sum1B = sum0A, sum2A = sum0A, sum2B = sum0A, sum3A = sum0A, sum3B = sum0A;
             x = ref Unsafe.Add(ref x, 2);
             for (; step < end; step++)
             {
-                Prefetch.Ahead(ref words, PrefetchBytes + 1408);
-                Prefetch.Ahead(ref Unsafe.Add(ref words, 352), PrefetchBytes + 1408);
+                Prefetch.Ahead(ref words, ahead);
+                Prefetch.Ahead(ref Unsafe.Add(ref words, 352), ahead);
+                Prefetch.Ahead(ref Unsafe.Add(ref words, 704), ahead);
+                Prefetch.Ahead(ref Unsafe.Add(ref words, 1056), ahead);
                 var even0A = Even(ref words, 0);
                 var odd0A = Odd(ref words, 0);
                 var even0B = Even(ref words, 8);
@@ -122,6 +126,20 @@ internal sealed class Linear4Bit_176x64_g32_int8_avx2 : Int8Kernel
                 sum1A = Dot(sum1A, even1A, odd1A, ref x, 0);
                 sum1B = Dot(sum1B, even1B, odd1B, ref x, 0);
 
+                var even2A = Even(ref words, 704);
+                var odd2A = Odd(ref words, 704);
+                var even2B = Even(ref words, 712);
+                var odd2B = Odd(ref words, 712);
+                sum2A = Dot(sum2A, even2A, odd2A, ref x, 0);
+                sum2B = Dot(sum2B, even2B, odd2B, ref x, 0);
+
+                var even3A = Even(ref words, 1056);
+                var odd3A = Odd(ref words, 1056);
+                var even3B = Even(ref words, 1064);
+                var odd3B = Odd(ref words, 1064);
+                sum3A = Dot(sum3A, even3A, odd3A, ref x, 0);
+                sum3B = Dot(sum3B, even3B, odd3B, ref x, 0);
+
                 words = ref Unsafe.Add(ref words, WordsPerStep);
                 x = ref Unsafe.Add(ref x, 2);
             }
@@ -134,12 +152,22 @@ internal sealed class Linear4Bit_176x64_g32_int8_avx2 : Int8Kernel
             total1A = Scale(total1A, sum1A, scale1A, ref header, 0);
             var scale1B = PanelScales.Load256(ref scales, group * 16 + 104, PanelScales.Exact);
             total1B = Scale(total1B, sum1B, scale1B, ref header, 0);
+            var scale2A = PanelScales.Load256(ref scales, group * 16 + 192, PanelScales.Exact);
+            total2A = Scale(total2A, sum2A, scale2A, ref header, 0);
+            var scale2B = PanelScales.Load256(ref scales, group * 16 + 200, PanelScales.Exact);
+            total2B = Scale(total2B, sum2B, scale2B, ref header, 0);
+            var scale3A = PanelScales.Load256(ref scales, group * 16 + 288, PanelScales.Exact);
+            total3A = Scale(total3A, sum3A, scale3A, ref header, 0);
+            var scale3B = PanelScales.Load256(ref scales, group * 16 + 296, PanelScales.Exact);
+            total3B = Scale(total3B, sum3B, scale3B, ref header, 0);
         }
 
         ref float bias = ref Unsafe.Add(ref call.Bias, panel * 16);
         ref float y = ref Unsafe.Add(ref call.Y, (nint)row * Out + panel * 16);
         PanelStore.Add(ref bias, ref y, total0A, total0B);
         PanelStore.Add(ref Unsafe.Add(ref bias, 16), ref Unsafe.Add(ref y, 16), total1A, total1B);
+        PanelStore.Add(ref Unsafe.Add(ref bias, 32), ref Unsafe.Add(ref y, 32), total2A, total2B);
+        PanelStore.Add(ref Unsafe.Add(ref bias, 48), ref Unsafe.Add(ref y, 48), total3A, total3B);
     }
 
     /// <summary>Rows <paramref name="row"/> to <paramref name="row"/> + 1 of x against panel <paramref name="panel"/>.</summary>

@@ -4,7 +4,7 @@
 //
 // Gemv   one row of x, 1 panel at a time; x in 24-bit fixed point, sums in integers.
 // Rows4  4 rows of x, 1 panel at a time; nibbles expanded in registers.
-// Gemm   from 24 rows of x on: panels expanded to float32 256 columns at a time, tiles of
+// Gemm   from 16 rows of x on: panels expanded to float32 512 columns at a time, tiles of
 //        6 rows of x by 16 outputs.
 #nullable enable
 #pragma warning disable CS0436
@@ -45,9 +45,9 @@ internal sealed class Linear4Bit_64x176_g32_avx2 : Linear4BitKernel
 
     public override int TileRows => 6;
 
-    public override int TailTileRows => 2;
+    public override int TailTileRows => 3;
 
-    public override int MinTiledRows => 24;
+    public override int MinTiledRows => 16;
 
     public override void Run(in KernelCall call, int firstPanel, int endPanel)
     {
@@ -310,12 +310,12 @@ internal sealed class Linear4Bit_64x176_g32_avx2 : Linear4BitKernel
     private static void Gemm_64x176_g32_avx2(in KernelCall call, int firstPanel, int endPanel)
     {
         // Expanded weights, [column][output]: small enough to stay in the first-level cache.
-        ref float expanded = ref KernelCall.Scratch(4096);
+        ref float expanded = ref KernelCall.Scratch(8192);
         for (int panel = firstPanel; panel < endPanel; panel++)
         {
-            for (int step = 0; step < Steps; step += 32)
+            for (int step = 0; step < Steps; step += 64)
             {
-                int steps = Math.Min(32, Steps - step);
+                int steps = Math.Min(64, Steps - step);
                 int columns = steps * 8;
                 Expand_64x176_g32_avx2(call, panel, step, steps, ref expanded);
                 int row = 0;
@@ -325,10 +325,10 @@ internal sealed class Linear4Bit_64x176_g32_avx2 : Linear4BitKernel
                     Tile6_64x176_g32_avx2(call, ref x, ref expanded, columns, row, panel, step == 0);
                 }
 
-                for (int i = 0; i < call.TailTiles; i++, row += 2)
+                for (int i = 0; i < call.TailTiles; i++, row += 3)
                 {
-                    ref float x = ref Unsafe.Add(ref call.X, (nint)row * In + step * 16);
-                    Tile2_64x176_g32_avx2(call, ref x, ref expanded, columns, row, panel, step == 0);
+                    ref float x = ref Unsafe.Add(ref call.X, (nint)row * In + step * 24);
+                    Tile3_64x176_g32_avx2(call, ref x, ref expanded, columns, row, panel, step == 0);
                 }
             }
         }
@@ -378,7 +378,7 @@ internal sealed class Linear4Bit_64x176_g32_avx2 : Linear4BitKernel
     {
         Vector256<float> sum0A = default, sum0B = default, sum1A = default, sum1B = default, sum2A = default, sum2B = default;
         Vector256<float> sum3A = default, sum3B = default, sum4A = default, sum4B = default, sum5A = default, sum5B = default;
-        for (int column = 0; column < columns; column++)
+        for (int column = 0; column < columns; column += 2)
         {
             var weightsA = Vector256.LoadUnsafe(ref weights);
             var weightsB = Vector256.LoadUnsafe(ref weights, 8);
@@ -400,8 +400,28 @@ internal sealed class Linear4Bit_64x176_g32_avx2 : Linear4BitKernel
             var x5 = Broadcast(ref x, 5);
             sum5A = MultiplyAdd(weightsA, x5, sum5A);
             sum5B = MultiplyAdd(weightsB, x5, sum5B);
-            x = ref Unsafe.Add(ref x, 6);
-            weights = ref Unsafe.Add(ref weights, 16);
+            weightsA = Vector256.LoadUnsafe(ref weights, 16);
+            weightsB = Vector256.LoadUnsafe(ref weights, 24);
+            x0 = Broadcast(ref x, 6);
+            sum0A = MultiplyAdd(weightsA, x0, sum0A);
+            sum0B = MultiplyAdd(weightsB, x0, sum0B);
+            x1 = Broadcast(ref x, 7);
+            sum1A = MultiplyAdd(weightsA, x1, sum1A);
+            sum1B = MultiplyAdd(weightsB, x1, sum1B);
+            x2 = Broadcast(ref x, 8);
+            sum2A = MultiplyAdd(weightsA, x2, sum2A);
+            sum2B = MultiplyAdd(weightsB, x2, sum2B);
+            x3 = Broadcast(ref x, 9);
+            sum3A = MultiplyAdd(weightsA, x3, sum3A);
+            sum3B = MultiplyAdd(weightsB, x3, sum3B);
+            x4 = Broadcast(ref x, 10);
+            sum4A = MultiplyAdd(weightsA, x4, sum4A);
+            sum4B = MultiplyAdd(weightsB, x4, sum4B);
+            x5 = Broadcast(ref x, 11);
+            sum5A = MultiplyAdd(weightsA, x5, sum5A);
+            sum5B = MultiplyAdd(weightsB, x5, sum5B);
+            x = ref Unsafe.Add(ref x, 12);
+            weights = ref Unsafe.Add(ref weights, 32);
         }
 
         int rows = call.Rows - row;
@@ -426,12 +446,12 @@ internal sealed class Linear4Bit_64x176_g32_avx2 : Linear4BitKernel
         Store(ref isFirst ? ref bias : ref y, ref y, sum5A, sum5B);
     }
 
-    /// <summary>2 packed rows of x by 16 outputs, added to the bias the first time and to y later.</summary>
+    /// <summary>3 packed rows of x by 16 outputs, added to the bias the first time and to y later.</summary>
     [MethodImpl(Compile.Once)]
-    private static void Tile2_64x176_g32_avx2(
+    private static void Tile3_64x176_g32_avx2(
         in KernelCall call, ref float x, ref float weights, int columns, int row, int panel, bool isFirst)
     {
-        Vector256<float> sum0A = default, sum0B = default, sum1A = default, sum1B = default;
+        Vector256<float> sum0A = default, sum0B = default, sum1A = default, sum1B = default, sum2A = default, sum2B = default;
         for (int column = 0; column < columns; column++)
         {
             var weightsA = Vector256.LoadUnsafe(ref weights);
@@ -442,7 +462,10 @@ internal sealed class Linear4Bit_64x176_g32_avx2 : Linear4BitKernel
             var x1 = Broadcast(ref x, 1);
             sum1A = MultiplyAdd(weightsA, x1, sum1A);
             sum1B = MultiplyAdd(weightsB, x1, sum1B);
-            x = ref Unsafe.Add(ref x, 2);
+            var x2 = Broadcast(ref x, 2);
+            sum2A = MultiplyAdd(weightsA, x2, sum2A);
+            sum2B = MultiplyAdd(weightsB, x2, sum2B);
+            x = ref Unsafe.Add(ref x, 3);
             weights = ref Unsafe.Add(ref weights, 16);
         }
 
@@ -454,6 +477,9 @@ internal sealed class Linear4Bit_64x176_g32_avx2 : Linear4BitKernel
         if (rows == 1) return;
         y = ref Unsafe.Add(ref y, Out);
         Store(ref isFirst ? ref bias : ref y, ref y, sum1A, sum1B);
+        if (rows == 2) return;
+        y = ref Unsafe.Add(ref y, Out);
+        Store(ref isFirst ? ref bias : ref y, ref y, sum2A, sum2B);
     }
 
     /// <summary>A row's sums, on top of the bias or of what y holds.</summary>
