@@ -32,6 +32,7 @@ public sealed class Q4Generator : IIncrementalGenerator
         IncrementalValueProvider<ProjectOptions> options = context.AnalyzerConfigOptionsProvider
             .Select(static (provider, _) => ProjectOptions.Read(provider.GlobalOptions, report: null))
             .WithTrackingName(TrackingNames.ParseOptions);
+        IncrementalValueProvider<EquatableArray<int>> ptxTargets = options.Select(static (all, _) => all.PtxTargets);
         IncrementalValueProvider<LayerPrecision> precision = options.Select(static (all, _) => all.Precision);
         IncrementalValueProvider<TuningSpec> tuning = context.AdditionalTextsProvider.Collect().Combine(options)
             .Select(static (both, cancellation) => Tuning(both.Left, both.Right.Tuning, cancellation))
@@ -58,8 +59,10 @@ public sealed class Q4Generator : IIncrementalGenerator
             .Select(static (all, _) => Requests(all.Left.Left, all.Left.Right.Targets, all.Right))
             .InSlots(static request => request.Shape.FamilyName)
             .SelectEach(static request => KernelPlanner.Plan(request), TrackingNames.PlanKernels);
-        IncrementalValuesProvider<EquatableArray<GpuPlan>> gpuPlans = gpuShapes.InSlots(static shape => shape.FamilyName)
-            .SelectEach(static shape => GpuPlanner.Plan(shape), TrackingNames.PlanGpuKernels);
+        IncrementalValuesProvider<EquatableArray<GpuPlan>> gpuPlans = gpuShapes.Combine(ptxTargets)
+            .Select(static (all, _) => all.Left.Select(shape => new GpuRequest(shape, all.Right)).ToEquatableArray())
+            .InSlots(static request => request.Shape.FamilyName)
+            .SelectEach(static request => GpuPlanner.Plan(request), TrackingNames.PlanGpuKernels);
 
         // Emit: text from plans and specs alone.
         IncrementalValuesProvider<EquatableArray<SourceFile>> layerClassFiles = layerClasses.InSlots(static spec => spec.Shell.HintName)

@@ -14,6 +14,7 @@ public static class Linear4BitGpu
     /// </summary>
     /// <returns>The layer.</returns>
     /// <exception cref="GpuOutOfMemoryException">The device has not enough memory left; the layer stays as it was.</exception>
+    /// <exception cref="GpuUnavailableException">Of the layer's kernels and the program one was built with <c>Q4GenPtx</c> and one without.</exception>
     /// <exception cref="ObjectDisposedException">The layer or the GPU's context is disposed.</exception>
     public static TLayer To<TLayer>(this TLayer layer, GpuContext gpu)
         where TLayer : Linear4Bit
@@ -49,10 +50,10 @@ public static class Linear4BitGpu
     {
         ArgumentNullException.ThrowIfNull(layer);
         ArgumentNullException.ThrowIfNull(gpu);
-        GpuLayerKernels kernels = layer.Weights.Copies.Find(gpu) is GpuWeights weights
+        LayerKernels kernels = layer.Weights.Copies.Find(gpu) is GpuWeights weights
             ? weights.Kernels
             : throw new InvalidOperationException($"{Name(layer)} is not on {gpu}; call To with it first.");
-        return kernels.Name + (gpu.HasTensorCores && kernels.TensorKernels.Count > 0 ? " on tensor cores" : ", SIMT");
+        return kernels.Name + (gpu.HasTensorCores && kernels.HasTensorKernels ? " on tensor cores" : ", SIMT");
     }
 
     /// <summary>

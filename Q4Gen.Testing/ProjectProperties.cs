@@ -25,10 +25,13 @@ internal sealed class ProjectProperties(ImmutableDictionary<string, string> prop
         public override bool TryGetValue(string key, [NotNullWhen(true)] out string? value)
         {
             value = null;
-            if (key == Prefix + ProjectOptions.TargetListProperty)
+            string? list = key == Prefix + ProjectOptions.TargetListProperty ? ProjectOptions.TargetsProperty
+                : key == Prefix + ProjectOptions.PtxListProperty ? ProjectOptions.PtxProperty
+                : null;
+            if (list is not null)
             {
                 // As the package's targets hand it on.
-                value = properties.GetValueOrDefault(ProjectOptions.TargetsProperty, "").Replace(';', ',');
+                value = properties.GetValueOrDefault(list, "").Replace(';', ',');
                 return true;
             }
 

@@ -31,7 +31,7 @@ internal sealed class GpuTimer : IDisposable
         _clock = GpuClock.Create(stream);
         _sink = GpuTensor.Allocate(stream, GpuElement.Float32, 1);
         _sink.View<int>().MemSetToZero(stream.Stream);
-        _spin = stream.Context.Kernels.Shared<GpuTimer, Action<AcceleratorStream, KernelConfig, ArrayView<int>, int>>(
+        _spin = ((IlgpuKernels)stream.Context.Kernels).Shared<GpuTimer, Action<AcceleratorStream, KernelConfig, ArrayView<int>, int>>(
             static accelerator => accelerator.LoadKernel<ArrayView<int>, int>(Spin));
     }
 

@@ -78,7 +78,7 @@ internal sealed class GpuVerification
 
     private string Kernel(GpuCase call)
     {
-        bool isTensor = call.Path == GpuPath.Forward && _gpu.HasTensorCores && _weights.Kernels.TensorKernels.Count > 0;
+        bool isTensor = call.Path == GpuPath.Forward && _gpu.HasTensorCores && _weights.Kernels.HasTensorKernels;
         string kernel = call.Path switch
         {
             GpuPath.Generic => "generic",
@@ -233,32 +233,12 @@ internal sealed class GpuVerification
         }
         else
         {
-            switch (call.X, call.Y)
-            {
-                case (GpuElement.Float32, GpuElement.Float32):
-                    RunSimt<F32, F32>(call, x.Matrix, y.Matrix);
-                    break;
-                case (GpuElement.Float32, GpuElement.Float16):
-                    RunSimt<F32, F16>(call, x.Matrix, y.Matrix);
-                    break;
-                case (GpuElement.Float16, GpuElement.Float32):
-                    RunSimt<F16, F32>(call, x.Matrix, y.Matrix);
-                    break;
-                default:
-                    RunSimt<F16, F16>(call, x.Matrix, y.Matrix);
-                    break;
-            }
+            // The generic kernel is what a layer takes whose memory is not aligned.
+            _weights.Kernels.RunSimt(_stream.Queue, _weights, GpuMatrix.Of(x.Matrix), GpuMatrix.Of(y.Matrix), call.Rows, isAligned: call.Path == GpuPath.Simt);
         }
 
         return y.Download();
     }
-
-    /// <summary>By the launcher, which takes the generic kernel where memory is said not to be aligned.</summary>
-    private void RunSimt<TX, TY>(GpuCase call, GpuTensor x, GpuTensor y)
-        where TX : unmanaged, IActivation<TX>
-        where TY : unmanaged, IActivation<TY> =>
-        _weights.Kernels.Simt<TX, TY>().Run(
-            x.Stream, _weights.Views, x.View<TX>(), y.View<TY>(), call.Rows, isAligned: call.Path == GpuPath.Simt);
 
     private GuardedTensor Input(GpuCase call)
     {

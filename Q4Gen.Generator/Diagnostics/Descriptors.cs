@@ -151,6 +151,11 @@ internal static class Descriptors
         "With Q4GenTuning set to Require, every layer must have been tuned",
         "Q4GenTuning is Require, but {0}; run 'q4gen tune', or write '<Q4GenTuning>Prefer</Q4GenTuning>' in the project file");
 
+    public static readonly DiagnosticDescriptor UnknownPtxTarget = Error(
+        "Q4G0029",
+        "The MSBuild property Q4GenPtx must name GPU architectures",
+        "The MSBuild property Q4GenPtx names '{0}', for which Q4Gen compiles no kernels; write some of {1}, separated by semicolons");
+
     /// <summary>All of them.</summary>
     public static readonly ImmutableArray<DiagnosticDescriptor> All =
     [
@@ -158,6 +163,7 @@ internal static class Descriptors
         WrongPropertyType, UnusableProperty, PropertyHasBody, UnusableClass, DuplicateTensorName, LanguageTooOld,
         UnusableContainer, NameOnClass, TooLarge, UnloadableChild, CyclicChild, UnknownPrecision, UnknownProjectPrecision,
         GpuPrecision, UnknownTuningMode, UnknownTarget, MalformedTuning, UnknownTuningSchema, StaleTuning, UnknownTunedKernel, MissingTuning,
+        UnknownPtxTarget,
     ];
 
     private static DiagnosticDescriptor Error(string id, string title, string message) => Create(id, title, message, DiagnosticSeverity.Error);

@@ -25,7 +25,8 @@ internal enum TuningMode
 /// <param name="Precision">The precision of layers whose attribute says nothing.</param>
 /// <param name="Tuning">What becomes of a tuning file.</param>
 /// <param name="Targets">Names of the instruction sets that get kernels, beside the scalar one, in order.</param>
-internal sealed record ProjectOptions(LayerPrecision Precision, TuningMode Tuning, EquatableArray<string> Targets)
+/// <param name="PtxTargets">What GPU kernels are compiled to PTX for, as <c>sm_80</c> is 80, ascending; none where ILGPU compiles them when the program runs.</param>
+internal sealed record ProjectOptions(LayerPrecision Precision, TuningMode Tuning, EquatableArray<string> Targets, EquatableArray<int> PtxTargets)
 {
     /// <summary>The MSBuild property that sets <see cref="Precision"/>.</summary>
     public const string PrecisionProperty = "Q4GenPrecision";
@@ -39,6 +40,9 @@ internal sealed record ProjectOptions(LayerPrecision Precision, TuningMode Tunin
     /// </summary>
     public const string TargetsProperty = "Q4GenTargets", TargetListProperty = "_Q4GenTargets";
 
+    /// <summary>The MSBuild property that sets <see cref="PtxTargets"/>, and the one with commas.</summary>
+    public const string PtxProperty = "Q4GenPtx", PtxListProperty = "_Q4GenPtx";
+
     /// <summary>The MSBuild property that says where the project file is.</summary>
     public const string ProjectFileProperty = "MSBuildProjectFullPath";
 
@@ -46,7 +50,8 @@ internal sealed record ProjectOptions(LayerPrecision Precision, TuningMode Tunin
     public static ProjectOptions Read(AnalyzerConfigOptions options, Report? report) => new(
         OneOf(options, PrecisionProperty, Descriptors.UnknownProjectPrecision, report, LayerPrecision.Exact, LayerPrecision.Int8Activations),
         OneOf(options, TuningProperty, Descriptors.UnknownTuningMode, report, TuningMode.Prefer, TuningMode.Off, TuningMode.Require),
-        ReadTargets(options, report));
+        ReadTargets(options, report),
+        ReadPtxTargets(options, report));
 
     /// <summary>
     /// The project file, which has no line that would be known here. A path with a # or ; comes cut off there, as the compiler
@@ -73,7 +78,7 @@ internal sealed record ProjectOptions(LayerPrecision Precision, TuningMode Tunin
 
     private static EquatableArray<string> ReadTargets(AnalyzerConfigOptions options, Report? report)
     {
-        string[] names = [.. Text(options, TargetListProperty).Split(',').Select(static name => name.Trim()).Where(static name => name.Length > 0).Distinct()];
+        string[] names = Names(options, TargetListProperty);
         string[] unknown = [.. names.Where(static name => IsaNames.Find(name) is null)];
         if (unknown.Length > 0)
         {
@@ -84,6 +89,22 @@ internal sealed record ProjectOptions(LayerPrecision Precision, TuningMode Tunin
             ? IsaNames.All
             : names.OrderBy(static name => name, StringComparer.Ordinal).ToEquatableArray();
     }
+
+    private static EquatableArray<int> ReadPtxTargets(AnalyzerConfigOptions options, Report? report)
+    {
+        string[] names = Names(options, PtxListProperty);
+        string[] unknown = [.. names.Where(static name => PtxTarget.Find(name) is null)];
+        if (unknown.Length > 0)
+        {
+            report?.Invoke(Descriptors.UnknownPtxTarget, ProjectFile(options), unknown[0], string.Join(", ", PtxTarget.All.Select(PtxTarget.NameOf)));
+        }
+
+        return names.Select(PtxTarget.Find).OfType<int>().OrderBy(static target => target).ToEquatableArray();
+    }
+
+    /// <summary>The names in a list with commas, each once.</summary>
+    private static string[] Names(AnalyzerConfigOptions options, string property) =>
+        [.. Text(options, property).Split(',').Select(static name => name.Trim()).Where(static name => name.Length > 0).Distinct()];
 
     private static string Text(AnalyzerConfigOptions options, string property) =>
         options.TryGetValue("build_property." + property, out string? text) ? text.Trim() : "";

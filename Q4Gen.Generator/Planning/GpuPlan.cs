@@ -6,7 +6,8 @@ namespace Q4Gen.Generator.Planning;
 /// <summary>Everything that emitters of GPU kernels may branch on for one shape.</summary>
 /// <param name="Layer">What follows from the shape on any processor; its precision is exact.</param>
 /// <param name="Tiles">The kernels for tensor cores that take x through shared memory, those for the fewest rows first; empty where tensor cores cannot run the shape.</param>
-internal sealed record GpuPlan(KernelPlan Layer, EquatableArray<TensorTilePlan> Tiles)
+/// <param name="PtxTargets">What the kernels are compiled to PTX for, ascending; empty where they are C# that ILGPU compiles when the program runs.</param>
+internal sealed record GpuPlan(KernelPlan Layer, EquatableArray<TensorTilePlan> Tiles, EquatableArray<int> PtxTargets)
 {
     /// <summary>Steps that a fragment pair covers: 32 columns, of which each of four threads holds one step.</summary>
     public const int ChunkSteps = 4;
@@ -28,6 +29,9 @@ internal sealed record GpuPlan(KernelPlan Layer, EquatableArray<TensorTilePlan> 
 
     /// <summary>The shape.</summary>
     public LayerShape Shape => Layer.Shape;
+
+    /// <summary>Whether the kernels are PTX, for a program without ILGPU.</summary>
+    public bool IsPtx => PtxTargets.Count > 0;
 
     /// <summary>Whether there are kernels for tensor cores.</summary>
     public bool HasTensorKernels => Tiles.Count > 0;
@@ -94,6 +98,11 @@ internal sealed record TensorTilePlan(
     public int CopiesPerThread => TileBytes / 16 / Threads;
 }
 
+/// <summary>What is asked for of one shape on GPUs.</summary>
+/// <param name="Shape">The shape; its precision is exact.</param>
+/// <param name="PtxTargets">As in <see cref="GpuPlan"/>.</param>
+internal sealed record GpuRequest(LayerShape Shape, EquatableArray<int> PtxTargets);
+
 /// <summary>Decides how the GPU kernels of a shape are built.</summary>
 internal static class GpuPlanner
 {
@@ -115,11 +124,11 @@ internal static class GpuPlanner
     public static bool HasKernels(LayerShape shape) => KernelPlanner.HasVectorKernels(shape);
 
     /// <summary>Plans the kernels of a shape that <see cref="HasKernels"/>.</summary>
-    public static GpuPlan Plan(LayerShape shape)
+    public static GpuPlan Plan(GpuRequest request)
     {
-        KernelPlan layer = KernelPlanner.Plan(shape with { Precision = LayerPrecision.Exact });
+        KernelPlan layer = KernelPlanner.Plan(request.Shape with { Precision = LayerPrecision.Exact });
         bool areGroupsChunks = layer.Groups == 1 || layer.GroupSteps % GpuPlan.ChunkSteps == 0;
         TensorTilePlan[] tiles = areGroupsChunks ? [s_batch, s_prefill] : [];
-        return new GpuPlan(layer, tiles.ToEquatableArray());
+        return new GpuPlan(layer, tiles.ToEquatableArray(), request.PtxTargets);
     }
 }

@@ -135,7 +135,10 @@ internal static unsafe class CudaDriver
         where T : unmanaged => (delegate* unmanaged<T, int>)Export(driver, name);
 
     /// <summary>Where a function of the driver is.</summary>
-    /// <exception cref="GpuUnavailableException">The driver has none of this name.</exception>
+    /// <exception cref="GpuUnavailableException">There is no driver, or it has none of this name.</exception>
+    public static nint Export(string name) => Export(Open(), name);
+
+    /// <inheritdoc cref="Export(string)"/>
     public static nint Export(nint driver, string name) => NativeLibrary.TryGetExport(driver, name, out nint address)
         ? address
         : throw new GpuUnavailableException($"'{Library}' is no CUDA driver that kernels can use: it has no '{name}'. Install a newer NVIDIA driver.");

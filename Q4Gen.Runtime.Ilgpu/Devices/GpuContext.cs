@@ -1,7 +1,6 @@
-using ILGPU;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using ILGPU.Runtime;
-using ILGPU.Runtime.CPU;
-using ILGPU.Runtime.Cuda;
 
 namespace Q4Gen.Gpu;
 
@@ -11,22 +10,15 @@ namespace Q4Gen.Gpu;
 /// </summary>
 public sealed class GpuContext : IDisposable
 {
-    /// <summary>Threads of an emulated warp and the most of an emulated group: as on NVIDIA's processors.</summary>
-    private const CPUDeviceKind Emulated = CPUDeviceKind.Nvidia;
-
-    private readonly Context _context;
+    private readonly DeviceBackend _backend;
     private readonly List<GpuStream> _streams = [];
     private readonly Lock _lock = new();
     private bool _isDisposed;
 
-    static GpuContext() => CudaDriver.ResolveFor(typeof(Context).Assembly);
-
-    private GpuContext(Context context, Accelerator accelerator, string name)
+    internal GpuContext(DeviceBackend backend, string name)
     {
-        _context = context;
-        Accelerator = accelerator;
+        _backend = backend;
         Name = name;
-        Kernels = new GpuKernelCache(this);
         DefaultStream = CreateStream();
     }
 
@@ -34,19 +26,27 @@ public sealed class GpuContext : IDisposable
     public string Name { get; }
 
     /// <summary>Whether kernels run on the processor, thread by thread as a GPU would run them: for tests.</summary>
-    public bool IsEmulated => Accelerator.AcceleratorType == AcceleratorType.CPU;
+    public bool IsEmulated => _backend.IsEmulated;
 
     /// <summary>The stream that everything goes to for which no other is named.</summary>
     public GpuStream DefaultStream { get; }
 
     /// <summary>ILGPU's side of it, for kernels of one's own.</summary>
-    public Accelerator Accelerator { get; }
+    /// <exception cref="InvalidOperationException">The program was built with <c>Q4GenPtx</c> and runs without ILGPU.</exception>
+    public Accelerator Accelerator => (_backend as IlgpuBackend)?.Accelerator ?? throw WithoutIlgpu();
 
     /// <summary>Whether kernels for tensor cores run on it, which need compute capability 8.0.</summary>
-    public bool HasTensorCores => Accelerator is CudaAccelerator { Architecture.Major: >= 8 };
+    public bool HasTensorCores => _backend.HasTensorCores;
 
-    /// <summary>The kernels that were loaded here, held because ILGPU's own cache lets go of them.</summary>
-    internal GpuKernelCache Kernels { get; }
+    /// <summary>
+    /// Whether ILGPU compiles kernels while the program runs. A program that is built with the MSBuild property <c>Q4GenPtx</c>
+    /// has them in PTX, and none of ILGPU: its build sets the switch, and NativeAOT leaves ILGPU out.
+    /// </summary>
+    [FeatureSwitchDefinition("Q4Gen.Gpu.UseIlgpu")]
+    internal static bool UsesIlgpu => !AppContext.TryGetSwitch("Q4Gen.Gpu.UseIlgpu", out bool isOn) || isOn;
+
+    /// <summary>The kernels that run here.</summary>
+    internal DeviceKernels Kernels => _backend.Kernels;
 
     /// <summary>The CUDA devices of this machine.</summary>
     /// <exception cref="GpuUnavailableException">There is none; the message says why.</exception>
@@ -57,36 +57,23 @@ public sealed class GpuContext : IDisposable
     /// <exception cref="GpuUnavailableException">There is no such device; the message says why, and what to do.</exception>
     public static GpuContext Create(int? index = null)
     {
-        IReadOnlyList<GpuDevice> devices = Devices();
-        GpuDevice device = Choose(devices, index);
-        Context context = Context.Create(static builder => builder.Cuda().Optimize(OptimizationLevel.O2));
-        try
+        GpuDevice device = Choose(Devices(), index);
+        if (UsesIlgpu && !RuntimeFeature.IsDynamicCodeSupported)
         {
-            CudaDevice? known = context.Devices.OfType<CudaDevice>().FirstOrDefault(other => other.DeviceId == device.Index);
-            if (known is null)
-            {
-                throw new GpuUnavailableException(
-                    $"CUDA device {device} is there, but ILGPU {typeof(Context).Assembly.GetName().Version} does not take it: it may be newer, or older, than what ILGPU knows.");
-            }
+            throw new GpuUnavailableException(
+                "ILGPU compiles kernels while a program runs, which a native executable cannot do; publish it with the MSBuild property Q4GenPtx, for instance '<Q4GenPtx>sm_80</Q4GenPtx>'.");
+        }
 
-            return new GpuContext(context, known.CreateCudaAccelerator(context), $"CUDA device {device.Index} ({device.Name})");
-        }
-        catch
-        {
-            context.Dispose();
-            throw;
-        }
+        return new GpuContext(
+            UsesIlgpu ? IlgpuBackend.Open(device) : CudaBackend.Open(new CudaApi(CudaDriver.Export), device), $"CUDA device {device.Index} ({device.Name})");
     }
 
     /// <summary>
     /// Emulates a GPU with warps of 32 threads on the processor: slow, for tests of small shapes. Kernels that use tensor
     /// cores do not run there.
     /// </summary>
-    public static GpuContext CreateEmulated()
-    {
-        Context context = Context.Create(static builder => builder.CPU(Emulated).Optimize(OptimizationLevel.O2));
-        return new GpuContext(context, context.CreateCPUAccelerator(0), "the emulated GPU");
-    }
+    /// <exception cref="InvalidOperationException">The program was built with <c>Q4GenPtx</c> and runs without ILGPU.</exception>
+    public static GpuContext CreateEmulated() => UsesIlgpu ? new GpuContext(IlgpuBackend.Emulate(), "the emulated GPU") : throw WithoutIlgpu();
 
     /// <summary>A stream of its own: work on it runs in order, and beside that of others.</summary>
     /// <exception cref="ObjectDisposedException">The context is disposed.</exception>
@@ -95,7 +82,7 @@ public sealed class GpuContext : IDisposable
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
-            var stream = new GpuStream(this, Accelerator.CreateStream());
+            var stream = new GpuStream(this, _backend.CreateQueue());
             _streams.Add(stream);
             return stream;
         }
@@ -105,13 +92,7 @@ public sealed class GpuContext : IDisposable
     public (long Free, long Total) Memory()
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        if (Accelerator is CudaAccelerator cuda)
-        {
-            return (cuda.GetFreeMemory(), cuda.MemorySize);
-        }
-
-        GCMemoryInfo memory = GC.GetGCMemoryInfo();
-        return (Math.Max(0, memory.TotalAvailableMemoryBytes - memory.MemoryLoadBytes), memory.TotalAvailableMemoryBytes);
+        return _backend.Memory();
     }
 
     /// <inheritdoc/>
@@ -129,8 +110,7 @@ public sealed class GpuContext : IDisposable
             _streams.Clear();
         }
 
-        Accelerator.Dispose();
-        _context.Dispose();
+        _backend.Dispose();
     }
 
     /// <inheritdoc/>
@@ -150,23 +130,23 @@ public sealed class GpuContext : IDisposable
 
     /// <summary>Memory of so many bytes, which belongs to no stream.</summary>
     /// <exception cref="GpuOutOfMemoryException">The device has not as many.</exception>
-    internal MemoryBuffer1D<byte, Stride1D.Dense> Allocate(long bytes)
+    internal DeviceMemory Allocate(long bytes)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         try
         {
-            return Accelerator.Allocate1D<byte>(bytes);
+            return _backend.Allocate(bytes);
         }
-        catch (Exception first) when (IsOutOfMemory(first))
+        catch (Exception first) when (_backend.IsOutOfMemory(first))
         {
             // What streams keep for later is of more use here.
-            Accelerator.Synchronize();
+            _backend.Synchronize();
             Trim();
             try
             {
-                return Accelerator.Allocate1D<byte>(bytes);
+                return _backend.Allocate(bytes);
             }
-            catch (Exception second) when (IsOutOfMemory(second))
+            catch (Exception second) when (_backend.IsOutOfMemory(second))
             {
                 (long free, long total) = Memory();
                 throw new GpuOutOfMemoryException(Name, bytes, free, total, second);
@@ -198,5 +178,6 @@ public sealed class GpuContext : IDisposable
         }
     }
 
-    private static bool IsOutOfMemory(Exception exception) => exception is AcceleratorException or OutOfMemoryException;
+    internal static InvalidOperationException WithoutIlgpu() => new(
+        "This program was built with the MSBuild property Q4GenPtx and runs without ILGPU; remove the property for what needs it: emulated GPUs, and kernels of your own.");
 }

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using ILGPU.Runtime.Cuda;
 
 namespace Q4Gen.Gpu;
 
@@ -85,14 +84,7 @@ public sealed unsafe class GpuGraph : IDisposable
         }
     }
 
-    private static nint Handle(GpuStream stream) => stream.Stream is CudaStream cuda
-        ? Bound(stream, cuda.StreamPtr)
-        : throw new GpuUnavailableException($"{stream.Context} has no graphs, which are CUDA's; call the layers one by one.");
-
     /// <summary>The driver's calls go to the device that this thread is bound to.</summary>
-    private static nint Bound(GpuStream stream, nint handle)
-    {
-        stream.Context.Accelerator.Bind();
-        return handle;
-    }
+    private static nint Handle(GpuStream stream) => stream.Queue.BoundHandle()
+        ?? throw new GpuUnavailableException($"{stream.Context} has no graphs, which are CUDA's; call the layers one by one.");
 }

@@ -10,10 +10,10 @@ public sealed class GpuStream : IDisposable
 {
     private int _isClosed;
 
-    internal GpuStream(GpuContext context, AcceleratorStream stream)
+    internal GpuStream(GpuContext context, DeviceQueue queue)
     {
         Context = context;
-        Stream = stream;
+        Queue = queue;
         Pool = new GpuPool(this);
     }
 
@@ -21,12 +21,15 @@ public sealed class GpuStream : IDisposable
     public GpuContext Context { get; }
 
     /// <summary>ILGPU's side of it, for kernels of one's own.</summary>
-    public AcceleratorStream Stream { get; }
+    /// <exception cref="InvalidOperationException">The program was built with <c>Q4GenPtx</c> and runs without ILGPU.</exception>
+    public AcceleratorStream Stream => (Queue as IlgpuQueue)?.Stream ?? throw GpuContext.WithoutIlgpu();
+
+    internal DeviceQueue Queue { get; }
 
     internal GpuPool Pool { get; }
 
     /// <summary>Waits for all work up to here.</summary>
-    public void Synchronize() => Stream.Synchronize();
+    public void Synchronize() => Queue.Synchronize();
 
     /// <inheritdoc cref="GpuGraph.Capture"/>
     public GpuGraph Capture(Action work) => GpuGraph.Capture(this, work);
@@ -42,9 +45,9 @@ public sealed class GpuStream : IDisposable
     {
         if (Interlocked.Exchange(ref _isClosed, 1) == 0)
         {
-            Stream.Synchronize();
+            Queue.Synchronize();
             Pool.Close();
-            Stream.Dispose();
+            Queue.Dispose();
         }
     }
 }

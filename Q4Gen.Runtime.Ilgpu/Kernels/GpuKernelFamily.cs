@@ -60,6 +60,14 @@ public sealed record TensorKernel(
     int Threads,
     int MinGroups);
 
+/// <summary>The grids that kernels for tensor cores are launched with.</summary>
+internal static class TensorGrid
+{
+    /// <summary>Thread groups over outputs and over rows of x.</summary>
+    public static (int Outputs, int Rows) Of(int outFeatures, int outputsPerGroup, int rows, int rowsPerGroup) =>
+        ((outFeatures + outputsPerGroup - 1) / outputsPerGroup, (rows + rowsPerGroup - 1) / rowsPerGroup);
+}
+
 /// <summary>What a kernel for tensor cores does with its results.</summary>
 [Flags]
 internal enum TensorFlags

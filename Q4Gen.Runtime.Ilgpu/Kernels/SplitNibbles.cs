@@ -19,6 +19,17 @@ public static class SplitNibbles
     /// <param name="words">All of them.</param>
     public static void Split(Index1D index, ArrayView<int> words) => words[index] = Split(words[index]);
 
+    /// <summary>The same with thread groups of one's own; for what is compiled to PTX.</summary>
+    /// <param name="words">All of them.</param>
+    internal static void SplitInGroups(ArrayView<int> words)
+    {
+        int index = Grid.GlobalIndex.X;
+        if (index < words.Length)
+        {
+            words[index] = Split(words[index]);
+        }
+    }
+
     /// <summary>Splits one word.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Split(int word) => unchecked(Gather(word) | (Gather(word >> 4) << 16));

@@ -7,6 +7,9 @@ internal static class UnpackedKernels
 {
     public const int Threads = 128;
 
+    /// <summary>Thread groups side by side over outputs.</summary>
+    public static int OutputGroups(int outFeatures) => (outFeatures + Threads - 1) / Threads;
+
     /// <summary>W as float32: one thread group an output.</summary>
     /// <param name="words">Weights in the order of <see cref="SplitNibbles"/>.</param>
     /// <param name="scales">Scales.</param>

@@ -1,6 +1,4 @@
 using System.Numerics;
-using ILGPU;
-using ILGPU.Runtime;
 
 namespace Q4Gen.Gpu;
 
@@ -13,7 +11,7 @@ internal sealed class GpuPool(GpuStream stream)
     private const long Smallest = 256;
     private const long Megabyte = 1 << 20;
 
-    private readonly Dictionary<long, Stack<MemoryBuffer1D<byte, Stride1D.Dense>>> _free = [];
+    private readonly Dictionary<long, Stack<DeviceMemory>> _free = [];
     private readonly Lock _lock = new();
     private bool _isClosed;
 
@@ -31,7 +29,7 @@ internal sealed class GpuPool(GpuStream stream)
 
     /// <summary>Memory of at least so many bytes.</summary>
     /// <exception cref="GpuOutOfMemoryException">The device has not as many.</exception>
-    public MemoryBuffer1D<byte, Stride1D.Dense> Rent(long bytes)
+    public DeviceMemory Rent(long bytes)
     {
         long size = SizeOf(bytes);
         lock (_lock)
@@ -47,16 +45,16 @@ internal sealed class GpuPool(GpuStream stream)
     }
 
     /// <summary>Takes memory back for the next that asks; work on the stream that uses it may still be running.</summary>
-    public void Return(MemoryBuffer1D<byte, Stride1D.Dense> buffer)
+    public void Return(DeviceMemory buffer)
     {
         lock (_lock)
         {
             // Closed: the memory is gone with the stream's context, or goes now.
             if (!_isClosed)
             {
-                if (!_free.TryGetValue(buffer.Length, out var waiting))
+                if (!_free.TryGetValue(buffer.Bytes, out var waiting))
                 {
-                    _free[buffer.Length] = waiting = new();
+                    _free[buffer.Bytes] = waiting = new();
                 }
 
                 waiting.Push(buffer);

@@ -1,21 +1,18 @@
-using ILGPU;
-using ILGPU.Runtime;
-
 namespace Q4Gen.Gpu;
 
 /// <summary>Memory that a tensor and its slices share; it returns to its pool with the last of them.</summary>
 internal sealed class GpuStorage(GpuStream stream, long bytes)
 {
-    private readonly MemoryBuffer1D<byte, Stride1D.Dense> _buffer = stream.Pool.Rent(bytes);
+    private readonly DeviceMemory _buffer = stream.Pool.Rent(bytes);
     private int _owners = 1;
 
     public GpuStream Stream => stream;
 
     /// <summary>Where it lies on the device.</summary>
-    public nint Address => _buffer.NativePtr;
+    public nint Address => _buffer.Address;
 
     /// <summary>Some of its bytes; the memory may be larger than was asked for.</summary>
-    public ArrayView<byte> Bytes(long first, long count) => _buffer.View.BaseView.SubView(first, count);
+    public DeviceRange Bytes(long first, long count) => _buffer.All.Part(first, count);
 
     public void AddOwner() => Interlocked.Increment(ref _owners);
 

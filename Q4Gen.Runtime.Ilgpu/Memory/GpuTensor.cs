@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using ILGPU;
-using ILGPU.Runtime;
 
 namespace Q4Gen.Gpu;
 
@@ -48,12 +47,16 @@ public sealed class GpuTensor : IDisposable
 
     /// <summary>Where the first element lies on the device.</summary>
     /// <exception cref="ObjectDisposedException">The tensor is disposed.</exception>
-    internal nint Address
+    internal nint Address => Range.Address;
+
+    /// <summary>Its bytes.</summary>
+    /// <exception cref="ObjectDisposedException">The tensor is disposed.</exception>
+    internal DeviceRange Range
     {
         get
         {
             ThrowIfDisposed();
-            return _storage.Address + (nint)_firstByte;
+            return _storage.Bytes(_firstByte, Bytes);
         }
     }
 
@@ -160,12 +163,9 @@ public sealed class GpuTensor : IDisposable
 
     /// <summary>ILGPU's side of it, for kernels of one's own: valid as long as the tensor is not disposed.</summary>
     /// <typeparam name="T"><see cref="float"/> or <see cref="ILGPU.Half"/>, or a struct of some.</typeparam>
+    /// <exception cref="InvalidOperationException">The program was built with <c>Q4GenPtx</c> and runs without ILGPU.</exception>
     public ArrayView<T> View<T>()
-        where T : unmanaged
-    {
-        ThrowIfDisposed();
-        return _storage.Bytes(_firstByte, Bytes).Cast<T>();
-    }
+        where T : unmanaged => Range.Memory is IlgpuMemory ? Range.View<T>() : throw GpuContext.WithoutIlgpu();
 
     /// <inheritdoc/>
     public void Dispose()
@@ -202,37 +202,39 @@ public sealed class GpuTensor : IDisposable
         }
     }
 
-    private void Upload<T>(GpuElement element, ReadOnlySpan<T> values)
+    private unsafe void Upload<T>(GpuElement element, ReadOnlySpan<T> values)
         where T : unmanaged
     {
         Check(element, values.Length);
-        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(values);
-        View<byte>().CopyFromCPU(Stream.Stream, bytes);
-        Stream.Synchronize();
+        fixed (T* host = values)
+        {
+            Stream.Queue.CopyIn((nint)host, Range);
+            Stream.Synchronize();
+        }
     }
 
-    private void Download<T>(GpuElement element, Span<T> values)
+    private unsafe void Download<T>(GpuElement element, Span<T> values)
         where T : unmanaged
     {
         Check(element, values.Length);
-        Span<byte> bytes = MemoryMarshal.AsBytes(values);
-        View<byte>().CopyToCPU(Stream.Stream, bytes);
-        Stream.Synchronize();
+        fixed (T* host = values)
+        {
+            Stream.Queue.CopyOut(Range, (nint)host);
+            Stream.Synchronize();
+        }
     }
 
     private unsafe Task CopyAsync(MemoryHandle host, bool toHost)
     {
-        ref byte bytes = ref Unsafe.AsRef<byte>(host.Pointer);
         try
         {
-            ArrayView<byte> view = View<byte>();
             if (toHost)
             {
-                view.CopyToCPUUnsafeAsync(Stream.Stream, ref bytes, Bytes);
+                Stream.Queue.CopyOut(Range, (nint)host.Pointer);
             }
             else
             {
-                view.CopyFromCPUUnsafeAsync(Stream.Stream, ref bytes, Bytes);
+                Stream.Queue.CopyIn((nint)host.Pointer, Range);
             }
         }
         catch

@@ -1,5 +1,3 @@
-using ILGPU;
-using ILGPU.Runtime;
 using Q4Gen.Gpu.Kernels;
 
 namespace Q4Gen.Gpu;
@@ -22,11 +20,11 @@ internal static class GpuForward
 
         GpuStream stream = x.Stream;
         long elements = (long)rows * weights.Shape.In;
-        MemoryBuffer1D<byte, Stride1D.Dense> memory = stream.Pool.Rent(elements * GpuTensor.SizeOf(x.Element));
+        DeviceMemory memory = stream.Pool.Rent(elements * GpuTensor.SizeOf(x.Element));
         try
         {
             var ordered = GpuMatrix.Of(stream, memory, x.Element, elements);
-            GpuInputs.Gather(weights, input, ordered, rows);
+            x.Context.Kernels.Gather(stream.Queue, x.Element, input.Range, weights.Order, ordered.Range, weights.Shape.In, rows);
             RunOrdered(weights, ordered, output, rows);
         }
         finally
@@ -45,25 +43,26 @@ internal static class GpuForward
         }
 
         GpuStream stream = x.Stream;
-        MemoryBuffer1D<byte, Stride1D.Dense> sums = stream.Pool.Rent((long)rows * weights.Shape.Groups * sizeof(float));
+        DeviceKernels kernels = stream.Context.Kernels;
+        DeviceMemory sums = stream.Pool.Rent((long)rows * weights.Shape.Groups * sizeof(float));
         try
         {
-            GpuInputs.Sum(weights, x, sums.View.BaseView.Cast<float>(), rows);
+            kernels.Sum(stream.Queue, x.Element, x.Range, sums.All, weights.Shape, rows);
             if (y.Element == GpuElement.Float32)
             {
                 Multiply(weights, x, y, rows);
-                GpuInputs.AddOffsets(weights, y, sums.View.BaseView.Cast<float>(), y, rows);
+                kernels.AddOffsets(stream.Queue, y.Element, y.Range, weights.Offsets, sums.All, y.Range, weights.Shape, rows);
                 return;
             }
 
             // Float16 is rounded to once, when the offsets are in.
             long elements = (long)rows * weights.Shape.Out;
-            MemoryBuffer1D<byte, Stride1D.Dense> memory = stream.Pool.Rent(elements * sizeof(float));
+            DeviceMemory memory = stream.Pool.Rent(elements * sizeof(float));
             try
             {
                 var results = GpuMatrix.Of(stream, memory, GpuElement.Float32, elements);
                 Multiply(weights, x, results, rows);
-                GpuInputs.AddOffsets(weights, results, sums.View.BaseView.Cast<float>(), y, rows);
+                kernels.AddOffsets(stream.Queue, y.Element, results.Range, weights.Offsets, sums.All, y.Range, weights.Shape, rows);
             }
             finally
             {
@@ -79,34 +78,15 @@ internal static class GpuForward
     /// <summary>The layer without its offsets.</summary>
     private static void Multiply(GpuWeights weights, GpuMatrix x, GpuMatrix y, int rows)
     {
-        if (x.Stream.Context.HasTensorCores && weights.Kernels.TensorKernels.Count > 0)
+        if (x.Stream.Context.HasTensorCores && weights.Kernels.HasTensorKernels)
         {
             RunTensor(weights, x, y, rows);
-            return;
         }
-
-        switch (x.Element, y.Element)
+        else
         {
-            case (GpuElement.Float32, GpuElement.Float32):
-                RunSimt<F32, F32>(weights, x, y, rows);
-                break;
-            case (GpuElement.Float32, GpuElement.Float16):
-                RunSimt<F32, F16>(weights, x, y, rows);
-                break;
-            case (GpuElement.Float16, GpuElement.Float32):
-                RunSimt<F16, F32>(weights, x, y, rows);
-                break;
-            default:
-                RunSimt<F16, F16>(weights, x, y, rows);
-                break;
+            weights.Kernels.RunSimt(x.Stream.Queue, weights, x, y, rows, isAligned: x.IsAligned && y.IsAligned);
         }
     }
-
-    private static void RunSimt<TX, TY>(GpuWeights weights, GpuMatrix x, GpuMatrix y, int rows)
-        where TX : unmanaged, IActivation<TX>
-        where TY : unmanaged, IActivation<TY> =>
-        weights.Kernels.Simt<TX, TY>().Run(
-            x.Stream, weights.Views, x.View<TX>(), y.View<TY>(), rows, isAligned: x.IsAligned && y.IsAligned);
 
     private static void RunTensor(GpuWeights weights, GpuMatrix x, GpuMatrix y, int rows)
     {
@@ -114,26 +94,17 @@ internal static class GpuForward
         TensorFlags flags = y.Element == GpuElement.Float16 ? TensorFlags.HalfOutput : TensorFlags.None;
         if (x.Element == GpuElement.Float16 && shape.In == TensorActivations.Columns(shape) && x.IsAligned && y.IsAligned)
         {
-            weights.Kernels.Tensor(rows).Run(x.Stream, weights.Pointers, x.Address, y.Address, rows, flags);
+            weights.Kernels.RunTensor(x.Stream.Queue, weights, x.Address, y.Address, rows, flags);
             return;
         }
 
         using var activations = TensorActivations.Prepare(x, shape, rows);
         GpuStream stream = x.Stream;
-        MemoryBuffer1D<byte, Stride1D.Dense> results = stream.Pool.Rent((long)activations.Rows * shape.Out * sizeof(float));
+        DeviceMemory results = stream.Pool.Rent((long)activations.Rows * shape.Out * sizeof(float));
         try
         {
-            weights.Kernels.Tensor(activations.Rows).Run(
-                stream, weights.Pointers, activations.Address, results.NativePtr, activations.Rows, TensorFlags.NoBias);
-            ArrayView<float> sums = results.View.BaseView.Cast<float>();
-            if (y.Element == GpuElement.Float16)
-            {
-                activations.Finish(sums, weights.Views.Bias, y.View<F16>(), shape.Out);
-            }
-            else
-            {
-                activations.Finish(sums, weights.Views.Bias, y.View<F32>(), shape.Out);
-            }
+            weights.Kernels.RunTensor(stream.Queue, weights, activations.Address, results.Address, activations.Rows, TensorFlags.NoBias);
+            activations.Finish(results.All, weights.Bias, y, shape.Out);
         }
         finally
         {

@@ -1,5 +1,3 @@
-using ILGPU;
-using ILGPU.Runtime;
 using Q4Gen.Format;
 using Q4Gen.Gpu.Kernels;
 using Q4Gen.Kernels;
@@ -13,23 +11,20 @@ namespace Q4Gen.Gpu;
 /// </summary>
 internal sealed class GpuWeights : IDisposable
 {
-    private readonly MemoryBuffer1D<byte, Stride1D.Dense>?[] _memory;
+    private readonly DeviceMemory?[] _memory;
 
-    private GpuWeights(GpuContext context, PackedWeights source, MemoryBuffer1D<byte, Stride1D.Dense>?[] memory)
+    private GpuWeights(PackedWeights source, LayerKernels kernels, DeviceMemory?[] memory)
     {
         _memory = memory;
         Shape = source.Shape;
         IsAffine = source.IsAffine;
         HasInputOrder = source.HasInputOrder;
-        Kernels = context.Kernels.Of(Shape);
-        (var words, var scales, var bias) = (memory[0]!, memory[1]!, memory[2]!);
-        Views = new DeviceViews(
-            words.View.BaseView.Cast<int>(),
-            scales.View.BaseView.Cast<ILGPU.Half>(),
-            bias.View.BaseView.Cast<float>(),
-            memory[3]?.View.BaseView.Cast<ILGPU.Half>() ?? default,
-            memory[4]?.View.BaseView.Cast<int>() ?? default);
-        Pointers = new DevicePointers(words.NativePtr, scales.NativePtr, bias.NativePtr);
+        Kernels = kernels;
+        Words = memory[0]!.All;
+        Scales = memory[1]!.All;
+        Bias = memory[2]!.All;
+        Offsets = memory[3]?.All ?? default;
+        Order = memory[4]?.All ?? default;
     }
 
     public Linear4BitShape Shape { get; }
@@ -38,17 +33,30 @@ internal sealed class GpuWeights : IDisposable
 
     public bool HasInputOrder { get; }
 
-    public GpuLayerKernels Kernels { get; }
+    public LayerKernels Kernels { get; }
 
-    public DeviceViews Views { get; }
+    /// <summary>Words of eight nibbles, <c>[panels][steps][16]</c>.</summary>
+    public DeviceRange Words { get; }
 
-    public DevicePointers Pointers { get; }
+    /// <summary>Scales in float16, <c>[panels][groups][16]</c>.</summary>
+    public DeviceRange Scales { get; }
+
+    /// <summary>Bias in float32, padded to whole panels.</summary>
+    public DeviceRange Bias { get; }
+
+    /// <summary>Offsets, as scales; empty where there are none.</summary>
+    public DeviceRange Offsets { get; }
+
+    /// <summary>The input feature of each column, int32; empty where columns have no order of their own.</summary>
+    public DeviceRange Order { get; }
 
     /// <summary>Copies a layer's weights; nothing stays where that fails.</summary>
     /// <exception cref="GpuOutOfMemoryException">The device has not enough memory left.</exception>
+    /// <exception cref="GpuUnavailableException">The program has no kernels that the device takes.</exception>
     public static unsafe GpuWeights Upload(GpuContext context, PackedWeights source)
     {
         Linear4BitShape shape = source.Shape;
+        LayerKernels kernels = context.Kernels.Of(shape);
         (nint Address, long Bytes)[] parts =
         [
             ((nint)source.Words(0), shape.PackedWeightBytes),
@@ -57,25 +65,23 @@ internal sealed class GpuWeights : IDisposable
             source.IsAffine ? ((nint)source.Offsets(0), shape.PackedScaleBytes) : default,
             source.HasInputOrder ? ((nint)source.Order, shape.In * (long)sizeof(int)) : default,
         ];
-        var memory = new MemoryBuffer1D<byte, Stride1D.Dense>?[parts.Length];
+        var memory = new DeviceMemory?[parts.Length];
         try
         {
-            AcceleratorStream stream = context.DefaultStream.Stream;
+            DeviceQueue queue = context.DefaultStream.Queue;
             for (int i = 0; i < parts.Length; i++)
             {
                 if (parts[i].Bytes != 0)
                 {
-                    MemoryBuffer1D<byte, Stride1D.Dense> part = context.Allocate(parts[i].Bytes);
+                    DeviceMemory part = context.Allocate(parts[i].Bytes);
                     memory[i] = part;
-                    part.View.BaseView.CopyFromCPU(stream, new ReadOnlySpan<byte>((void*)parts[i].Address, checked((int)parts[i].Bytes)));
+                    queue.CopyIn(parts[i].Address, part.All);
                 }
             }
 
-            var weights = new GpuWeights(context, source, memory);
-            var split = context.Kernels.Shared<GpuWeights, Action<AcceleratorStream, Index1D, ArrayView<int>>>(
-                static accelerator => accelerator.LoadAutoGroupedKernel<Index1D, ArrayView<int>>(SplitNibbles.Split));
-            split(stream, (int)weights.Views.Words.Length, weights.Views.Words);
-            stream.Synchronize();
+            var weights = new GpuWeights(source, kernels, memory);
+            context.Kernels.SplitNibbles(queue, weights.Words);
+            queue.Synchronize();
             return weights;
         }
         catch
@@ -87,9 +93,9 @@ internal sealed class GpuWeights : IDisposable
 
     public void Dispose() => Free(_memory);
 
-    private static void Free(MemoryBuffer1D<byte, Stride1D.Dense>?[] memory)
+    private static void Free(DeviceMemory?[] memory)
     {
-        foreach (MemoryBuffer1D<byte, Stride1D.Dense>? part in memory)
+        foreach (DeviceMemory? part in memory)
         {
             part?.Dispose();
         }

@@ -1,7 +1,4 @@
-using ILGPU;
-using ILGPU.Runtime;
 using Q4Gen.Format;
-using Q4Gen.Gpu.Kernels;
 
 namespace Q4Gen.Gpu;
 
@@ -12,12 +9,12 @@ namespace Q4Gen.Gpu;
 internal readonly struct TensorActivations : IDisposable
 {
     private readonly GpuStream _stream;
-    private readonly MemoryBuffer1D<byte, Stride1D.Dense> _values;
-    private readonly MemoryBuffer1D<byte, Stride1D.Dense>? _exponents;
+    private readonly DeviceMemory _values;
+    private readonly DeviceMemory? _exponents;
     private readonly int _inputRows;
 
     private TensorActivations(
-        GpuStream stream, MemoryBuffer1D<byte, Stride1D.Dense> values, MemoryBuffer1D<byte, Stride1D.Dense>? exponents, int inputRows)
+        GpuStream stream, DeviceMemory values, DeviceMemory? exponents, int inputRows)
     {
         _stream = stream;
         _values = values;
@@ -29,7 +26,7 @@ internal readonly struct TensorActivations : IDisposable
     public int Rows => _exponents is null ? _inputRows : 2 * _inputRows;
 
     /// <summary>Where they lie.</summary>
-    public long Address => _values.NativePtr;
+    public nint Address => _values.Address;
 
     /// <summary>Columns that a row takes: whole steps.</summary>
     public static int Columns(Linear4BitShape shape) => shape.Steps * PanelLayout.StepColumns;
@@ -38,44 +35,33 @@ internal readonly struct TensorActivations : IDisposable
     public static TensorActivations Prepare(GpuMatrix x, Linear4BitShape shape, int rows)
     {
         GpuStream stream = x.Stream;
-        GpuKernelCache kernels = stream.Context.Kernels;
+        DeviceKernels kernels = stream.Context.Kernels;
         int columns = Columns(shape);
-        KernelConfig config = (new Index3D(rows, 1, 1), new Index3D(Planes.Threads, 1, 1));
         if (x.Element == GpuElement.Float16)
         {
-            MemoryBuffer1D<byte, Stride1D.Dense> padded = stream.Pool.Rent((long)rows * columns * sizeof(ushort));
-            var pad = kernels.Shared<TensorActivations, Action<AcceleratorStream, KernelConfig, ArrayView<ILGPU.Half>, ArrayView<ILGPU.Half>, int, int>>(
-                static accelerator => accelerator.LoadKernel<ArrayView<ILGPU.Half>, ArrayView<ILGPU.Half>, int, int>(Planes.Pad));
-            pad(stream.Stream, config, x.View<ILGPU.Half>(), padded.View.BaseView.Cast<ILGPU.Half>(), shape.In, columns);
+            DeviceMemory padded = stream.Pool.Rent((long)rows * columns * sizeof(ushort));
+            kernels.Pad(stream.Queue, x.Range, padded.All, shape.In, columns, rows);
             return new TensorActivations(stream, padded, null, rows);
         }
 
-        MemoryBuffer1D<byte, Stride1D.Dense> planes = stream.Pool.Rent(2L * rows * columns * sizeof(ushort));
-        MemoryBuffer1D<byte, Stride1D.Dense> exponents = stream.Pool.Rent((long)rows * sizeof(int));
-        var split = kernels.Shared<TensorActivations, Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<ILGPU.Half>, ArrayView<int>, int, int>>(
-            static accelerator => accelerator.LoadKernel<ArrayView<float>, ArrayView<ILGPU.Half>, ArrayView<int>, int, int>(Planes.Split));
-        split(
-            stream.Stream, config, x.View<float>(), planes.View.BaseView.Cast<ILGPU.Half>(), exponents.View.BaseView.Cast<int>(), shape.In, columns);
+        DeviceMemory planes = stream.Pool.Rent(2L * rows * columns * sizeof(ushort));
+        DeviceMemory exponents = stream.Pool.Rent((long)rows * sizeof(int));
+        kernels.SplitPlanes(stream.Queue, x.Range, planes.All, exponents.All, shape.In, columns, rows);
         return new TensorActivations(stream, planes, exponents, rows);
     }
 
     /// <summary>Launches what makes results of sums without bias.</summary>
-    public void Finish<TY>(ArrayView<float> sums, ArrayView<float> bias, ArrayView<TY> y, int outFeatures)
-        where TY : unmanaged, IActivation<TY>
+    public void Finish(DeviceRange sums, DeviceRange bias, GpuMatrix y, int outFeatures)
     {
-        GpuKernelCache kernels = _stream.Context.Kernels;
-        KernelConfig config = (new Index3D(_inputRows, 1, 1), new Index3D(Planes.Threads, 1, 1));
+        DeviceKernels kernels = _stream.Context.Kernels;
         if (_exponents is null)
         {
-            var copy = kernels.Shared<TY, Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<TY>, int>>(
-                static accelerator => accelerator.LoadKernel<ArrayView<float>, ArrayView<float>, ArrayView<TY>, int>(Planes.Copy));
-            copy(_stream.Stream, config, sums, bias, y, outFeatures);
-            return;
+            kernels.Copy(_stream.Queue, y.Element, sums, bias, y.Range, outFeatures, _inputRows);
         }
-
-        var join = kernels.Shared<TY, Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<TY>, int>>(
-            static accelerator => accelerator.LoadKernel<ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<TY>, int>(Planes.Join));
-        join(_stream.Stream, config, sums, _exponents.View.BaseView.Cast<int>(), bias, y, outFeatures);
+        else
+        {
+            kernels.Join(_stream.Queue, y.Element, sums, _exponents.All, bias, y.Range, outFeatures, _inputRows);
+        }
     }
 
     public void Dispose()

@@ -22,6 +22,7 @@ public class DiagnosticsTests
     [
         Descriptors.LanguageTooOld, Descriptors.UnknownProjectPrecision, Descriptors.GpuPrecision, Descriptors.UnknownTuningMode, Descriptors.UnknownTarget,
         Descriptors.MalformedTuning, Descriptors.UnknownTuningSchema, Descriptors.StaleTuning, Descriptors.UnknownTunedKernel, Descriptors.MissingTuning,
+        Descriptors.UnknownPtxTarget,
     ];
 
     [Theory]
@@ -189,7 +190,7 @@ public class DiagnosticsTests
         foreach (XElement error in errors)
         {
             string id = error.Attribute("Code")!.Value;
-            Match row = Regex.Match(index, $@"^\| \[{id}\]\({id}\.md\) \| error \| (.*) \|$", RegexOptions.Multiline);
+            Match row = Regex.Match(index, $@"^\| \[{id}\]\({id}\.md\) \| " + error.Name.LocalName.ToLowerInvariant() + @" \| (.*) \|$", RegexOptions.Multiline);
             Assert.True(row.Success, $"{id} is not in the index.");
             Assert.Matches(@"^Q4G1\d{3}$", id);
             Assert.Equal($"{Descriptors.HelpLinkBase}{id}.md", error.Attribute("HelpLink")!.Value);

@@ -102,12 +102,13 @@ public partial class DocumentationTests
             Cells(2).Order(StringComparer.Ordinal));
 
         // The generator asks for what the build makes visible.
-        string[] asked = [ProjectOptions.PrecisionProperty, ProjectOptions.TuningProperty, ProjectOptions.TargetListProperty, ProjectOptions.ProjectFileProperty];
+        string[] asked = [ProjectOptions.PrecisionProperty, ProjectOptions.TuningProperty, ProjectOptions.TargetListProperty, ProjectOptions.PtxListProperty, ProjectOptions.ProjectFileProperty];
         Assert.Equal(visible.Order(StringComparer.Ordinal), asked.Order(StringComparer.Ordinal));
 
         AssertValues(ProjectOptions.PrecisionProperty, Enum.GetNames<Linear4BitPrecision>());
         AssertValues(ProjectOptions.TuningProperty, Enum.GetNames<TuningMode>());
         AssertValues(ProjectOptions.TargetsProperty, [.. IsaNames.All]);
+        AssertValues(ProjectOptions.PtxProperty, [.. PtxTarget.All.Select(PtxTarget.NameOf)]);
         Assert.All(
             attribute.Where(static property => property.PropertyType == typeof(bool)),
             property => Assert.Equal("`true`, `false`", rows.Single(row => row[1] == $"`{property.Name}`")[3]));

@@ -43,7 +43,7 @@ public sealed class GpuInputTests : IDisposable
         // The last one is nobody's: the generic kernel. 300 outputs are more than one thread group's.
         foreach ((Linear4BitShape shape, int rows) in ((Linear4BitShape, int)[])[(new(172, 64, 64), 1), (new(130, 33, 64), 5), (new(10, 300, 4), 2)])
         {
-            Check(shape, affine, ordered, input, output, rows);
+            Check(_gpu, shape, affine, ordered, input, output, rows);
         }
     }
 
@@ -52,8 +52,8 @@ public sealed class GpuInputTests : IDisposable
     [InlineData(GpuElement.Float16)]
     public void MemoryNeedsNoAlignment(GpuElement element)
     {
-        Check(new Linear4BitShape(172, 64, 64), affine: true, ordered: true, element, element, rows: 3, shift: 1);
-        Check(new Linear4BitShape(172, 64, 64), affine: true, ordered: false, element, element, rows: 3, shift: 1);
+        Check(_gpu, new Linear4BitShape(172, 64, 64), affine: true, ordered: true, element, element, rows: 3, shift: 1);
+        Check(_gpu, new Linear4BitShape(172, 64, 64), affine: true, ordered: false, element, element, rows: 3, shift: 1);
     }
 
     /// <summary>What waits in the pool suffices for the second call, so that it can be recorded.</summary>
@@ -175,7 +175,8 @@ public sealed class GpuInputTests : IDisposable
             affine ? AffineTests.Offsets(shape, 76) : [], ordered ? InputOrderTests.Order(shape.In, 77) : []);
     }
 
-    private void Check(Linear4BitShape shape, bool affine, bool ordered, GpuElement input, GpuElement output, int rows, int shift = 0)
+    /// <summary>A layer on a GPU, with offsets and an order or without, against float64; from addresses that are not aligned where x and y are shifted.</summary>
+    internal static void Check(GpuContext gpu, Linear4BitShape shape, bool affine, bool ordered, GpuElement input, GpuElement output, int rows, int shift = 0)
     {
         LayerData data = LayerData.Random(shape, seed: 75);
         Half[] offsets = affine ? AffineTests.Offsets(shape, 76) : [];
@@ -184,14 +185,14 @@ public sealed class GpuInputTests : IDisposable
         double[] expected = Linear4BitReference.Forward(shape, data.Weight, data.Scales, data.Bias, x, offsets, order);
         double[] magnitude = AffineTests.Magnitude(
             shape, data, affine ? offsets : new Half[shape.ScaleCount], ordered ? InputOrderTests.Gathered(x, order) : x);
-        using Linear4Bit layer = Create(shape, affine, ordered).To(_gpu);
+        using Linear4Bit layer = Create(shape, affine, ordered).To(gpu);
         float[] shifted = [.. new float[shift], .. x];
         using GpuTensor memory = input == GpuElement.Float32
-            ? GpuTensor.From(_gpu, shifted, shifted.Length)
-            : GpuTensor.From(_gpu, (Half[])[.. shifted.Select(static value => (Half)value)], shifted.Length);
+            ? GpuTensor.From(gpu, shifted, shifted.Length)
+            : GpuTensor.From(gpu, (Half[])[.. shifted.Select(static value => (Half)value)], shifted.Length);
         using GpuTensor flat = memory.Slice(shift, x.Length);
         using GpuTensor xs = flat.Reshape(rows, shape.In);
-        using GpuTensor results = GpuTensor.Allocate(_gpu, output, rows * shape.Out + shift);
+        using GpuTensor results = GpuTensor.Allocate(gpu, output, rows * shape.Out + shift);
         using GpuTensor flatResults = results.Slice(shift, rows * shape.Out);
         using GpuTensor ys = flatResults.Reshape(rows, shape.Out);
         layer.Forward(xs, ys);

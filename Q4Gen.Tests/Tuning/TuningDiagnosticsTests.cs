@@ -129,6 +129,12 @@ public class TuningDiagnosticsTests
         Assert.Contains("the tuning file has no machine", Assert.Single(await AnalyzeAsync(File([]), ("Q4GenTuning", "Require"))).GetMessage(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("sm_80")]
+    [InlineData(" sm_90; sm_80 ")]
+    public async Task KnownGpusAreNoError(string value) => Assert.Empty(await AnalyzeAsync(null, ("Q4GenPtx", value)));
+
     [Fact]
     public async Task OffReadsNoFile() => Assert.Empty(await AnalyzeAsync("not JSON", ("Q4GenTuning", "Off")));
 
@@ -137,6 +143,8 @@ public class TuningDiagnosticsTests
     [InlineData("Q4GenTuning", "On", "Q4G0022", "The MSBuild property Q4GenTuning is 'On'")]
     [InlineData("Q4GenTargets", "avx2;sse4", "Q4G0023", "names 'sse4', which is no instruction set of Q4Gen's; write some of avx2, avx512, avxvnni, dp, vector128")]
     [InlineData("Q4GenTargets", "scalar", "Q4G0023", "names 'scalar'")]
+    [InlineData("Q4GenPtx", "sm_80;sm_75", "Q4G0029", "names 'sm_75', for which Q4Gen compiles no kernels; write some of sm_80, sm_86, sm_87, sm_89, sm_90, sm_100, sm_120")]
+    [InlineData("Q4GenPtx", "90", "Q4G0029", "names '90'")]
     public async Task AnUnknownPropertyIsAnErrorAtTheProjectFile(string property, string value, string id, string message)
     {
         Diagnostic found = Assert.Single(await AnalyzeAsync(null, (property, value)));

@@ -5,13 +5,21 @@ using Q4Gen.Generator.Planning;
 
 namespace Q4Gen.Generator.Emit.Gpu;
 
-/// <summary>Prints the GPU kernels of one plan: a family file, the SIMT kernels, and those for tensor cores.</summary>
+/// <summary>
+/// Prints the GPU kernels of one plan: a family file, those for tensor cores, and as C# the SIMT kernels; in PTX the runtime's
+/// generic kernel stands in for them.
+/// </summary>
 internal static class GpuEmitter
 {
     /// <summary>All files of a plan.</summary>
     public static EquatableArray<SourceFile> Emit(GpuPlan plan)
     {
-        var files = new List<SourceFile> { GpuFamilyEmitter.Emit(plan), SimtEmitter.Emit(plan) };
+        var files = new List<SourceFile> { GpuFamilyEmitter.Emit(plan) };
+        if (!plan.IsPtx)
+        {
+            files.Add(SimtEmitter.Emit(plan));
+        }
+
         if (plan.HasTensorKernels)
         {
             files.Add(TensorDecodeEmitter.Emit(plan));

@@ -1,3 +1,4 @@
+using System.Linq;
 using Q4Gen.Generator.Emit.Cpu;
 using Q4Gen.Generator.Model;
 using Q4Gen.Generator.Planning;
@@ -17,22 +18,18 @@ internal static class GpuFamilyEmitter
             [
                 $"Q4Gen: the GPU kernels of a 4-bit linear layer {KernelFile.Describe(plan.Layer)}.",
                 "",
-                plan.HasTensorKernels
-                    ? "Tensor cores where the GPU has them (compute capability 8.0), else the SIMT kernels, which specify them."
-                    : "SIMT kernels alone: groups are no multiple of the 32 columns that tensor cores take at a time.",
+                Story(plan),
             ],
-            "ILGPU",
-            "Q4Gen.Gpu.Kernels",
-            "System",
-            "System.Collections.Generic");
+            plan.IsPtx ? ["Q4Gen.Gpu.Kernels", "System.Collections.Generic"] : ["ILGPU", "Q4Gen.Gpu.Kernels", "System", "System.Collections.Generic"]);
         writer.Line($"/// <summary>GPU kernels for layers {KernelFile.Describe(plan.Layer).Replace("->", "→")}.</summary>");
         KernelFile.MarkGenerated(writer);
-        using (writer.Block($"internal sealed class {name} : GpuKernelFamily"))
+        using (writer.Block($"internal sealed class {name} : {(plan.IsPtx ? "PtxKernelFamily" : "GpuKernelFamily")}"))
         {
             writer.Line("/// <summary>The one instance.</summary>");
             writer.Line($"public static readonly {name} Instance = new();");
             writer.Line();
-            using (writer.Block(SourceWriter.Text($"private {name}()\n    : base(new Linear4BitShape({shape.In}, {shape.Out}, {shape.Group}), \"{name}\")")))
+            string targets = string.Concat(plan.PtxTargets.Select(static target => SourceWriter.Text($", {target}")));
+            using (writer.Block(SourceWriter.Text($"private {name}()\n    : base(new Linear4BitShape({shape.In}, {shape.Out}, {shape.Group}), \"{name}\"{targets})")))
             {
             }
 
@@ -42,16 +39,32 @@ internal static class GpuFamilyEmitter
                 WriteTensorKernels(writer, plan);
             }
 
-            WriteSimt(writer, plan, "Gemv");
-            WriteSimt(writer, plan, "Rows4");
+            if (!plan.IsPtx)
+            {
+                WriteSimt(writer, plan, "Gemv");
+                WriteSimt(writer, plan, "Rows4");
+            }
         }
 
         return new SourceFile(name + ".g.cs", writer.ToString());
     }
 
+    private static string Story(GpuPlan plan)
+    {
+        string targets = string.Join(", ", plan.PtxTargets.Select(PtxTarget.NameOf));
+        return (plan.IsPtx, plan.HasTensorKernels) switch
+        {
+            (false, true) => "Tensor cores where the GPU has them (compute capability 8.0), else the SIMT kernels, which specify them.",
+            (false, false) => "SIMT kernels alone: groups are no multiple of the 32 columns that tensor cores take at a time.",
+            (true, true) => $"PTX for {targets} (Q4GenPtx), which the driver assembles when the program first asks for it.",
+            (true, false) => "The runtime's generic kernel: groups are no multiple of the 32 columns that tensor cores take at a time.",
+        };
+    }
+
     private static void WriteTensorKernels(SourceWriter writer, GpuPlan plan)
     {
-        using (writer.Block("public override IReadOnlyList<TensorKernel> TensorKernels { get; } = new[]", "};"))
+        string type = plan.IsPtx ? "PtxKernel" : "TensorKernel";
+        using (writer.Block($"public override IReadOnlyList<{type}> TensorKernels {{ get; }} = new[]", "};"))
         {
             WriteKernel("Decode", GpuPlan.DecodeRows, GpuPlan.PairOutputs, GpuPlan.DecodeRows, 32 * GpuPlan.DecodeWarps, TensorDecodeEmitter.MinGroups);
             foreach (TensorTilePlan tile in plan.Tiles)
@@ -64,10 +77,10 @@ internal static class GpuFamilyEmitter
         {
             string kernel = GpuEmitter.Name(plan, role, "mma");
             string limit = maxRows == int.MaxValue ? "int.MaxValue" : SourceWriter.Text($"{maxRows}");
-            writer.Line($"new TensorKernel(\"{kernel}\", {Class(plan, role)}.{kernel},");
+            writer.Line($"new {type}(\"{kernel}\", {Class(plan, role)}.{kernel},");
             using (writer.Indent())
             {
-                writer.Line(SourceWriter.Text($"MaxRows: {limit}, OutputsPerGroup: {outputs}, RowsPerGroup: {rows}, Threads: {threads}, MinGroups: {minGroups}),"));
+                writer.Line(SourceWriter.Text($"MaxRows: {limit}, OutputsPerGroup: {outputs}, RowsPerGroup: {rows}, Threads: {threads}{(plan.IsPtx ? "" : SourceWriter.Text($", MinGroups: {minGroups}"))}),"));
             }
         }
     }

@@ -39,18 +39,13 @@ internal static class TensorDecodeEmitter
                 "A group of 8 warps computes 32 outputs. The warps take units of 128 columns in turn; while one is multiplied, the",
                 "next is on its way. The warps' sums are added in shared memory, in order.",
             ],
-            "ILGPU.Runtime.Cuda");
+            TensorFrame.Using(plan));
         writer.Line($"/// <summary>Tensor-core kernel for layers {KernelFile.Describe(layer).Replace("->", "→")}.</summary>");
         KernelFile.MarkGenerated(writer);
         using (writer.Block($"internal static class {name}"))
-        using (Open(writer, GpuEmitter.Name(plan, Role, "mma"), "Up to eight rows of x."))
         {
-            using (writer.Indent())
-            using (writer.Indent())
-            using (writer.Block())
-            {
-                WriteBody(writer, plan);
-            }
+            TensorFrame.Write(
+                writer, plan, GpuEmitter.Name(plan, Role, "mma"), "Up to eight rows of x.", 32 * GpuPlan.DecodeWarps, MinGroups, body => WriteBody(body, plan));
         }
 
         return new SourceFile(name + ".g.cs", writer.ToString());

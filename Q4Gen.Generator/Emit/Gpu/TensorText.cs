@@ -5,8 +5,8 @@ using Q4Gen.Generator.Planning;
 namespace Q4Gen.Generator.Emit.Gpu;
 
 /// <summary>
-/// What the kernels for tensor cores have in common: the frame of a C# method around one body of PTX, and the
-/// instructions that make fragments of words. PTX ISA, "Matrix Fragments for mma.m16n8k16".
+/// What the bodies of the kernels for tensor cores have in common: the instructions that make fragments of words, and
+/// multiply them. PTX ISA, "Matrix Fragments for mma.m16n8k16".
 /// </summary>
 internal static class TensorText
 {
@@ -26,24 +26,6 @@ internal static class TensorText
         "A weight comes out of its word by one lop3: 0x6400 | nibble is 1024 + nibble in float16, or 1024 + 16 * nibble where the",
         "nibble stands four bits higher; both minus what is too much are exact. Products are exact in float32, as are scales.",
     ];
-
-    /// <summary>Opens the method and its PTX; disposing closes them.</summary>
-    public static Frame Open(SourceWriter writer, string name, string summary)
-    {
-        writer.Line($"/// <summary>{summary}</summary>");
-        writer.Line("/// <param name=\"words\">Address of the weights.</param>");
-        writer.Line("/// <param name=\"scales\">Address of the scales.</param>");
-        writer.Line("/// <param name=\"bias\">Address of the bias, padded to whole panels.</param>");
-        writer.Line("/// <param name=\"x\">Address of x in float16, rows of whole steps, a multiple of 16.</param>");
-        writer.Line("/// <param name=\"y\">Address of y, <c>[rows, Out]</c>, a multiple of 16.</param>");
-        writer.Line("/// <param name=\"rows\">Rows of x.</param>");
-        writer.Line("/// <param name=\"flags\">1: y is float16, else float32. 2: no bias.</param>");
-        writer.Line($"public static void {name}(long words, long scales, long bias, long x, long y, int rows, int flags)");
-        writer.Line("{");
-        writer.Line("    CudaAsm.Emit(");
-        writer.Line("        \"\"\"");
-        return new Frame(writer);
-    }
 
     /// <summary>Declares registers, a line for each type and purpose.</summary>
     public static void Declare(SourceWriter writer, string type, IEnumerable<string> names)
@@ -166,17 +148,6 @@ internal static class TensorText
         else if (source != "group")
         {
             writer.Line($"mov.u32 group, {source};");
-        }
-    }
-
-    /// <summary>An open method.</summary>
-    internal readonly struct Frame(SourceWriter writer) : System.IDisposable
-    {
-        public void Dispose()
-        {
-            writer.Line("        \"\"\",");
-            writer.Line("        words, scales, bias, x, y, rows, flags);");
-            writer.Line("}");
         }
     }
 }

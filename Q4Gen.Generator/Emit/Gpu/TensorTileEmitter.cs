@@ -32,18 +32,14 @@ internal static class TensorTileEmitter
                 SourceWriter.Text($"each {tile.Pairs * GpuPlan.PairOutputs} outputs x {tile.Fragments * GpuPlan.FragmentRows} rows. Tiles of x, {tile.Rows} rows x {tile.Columns} columns, are in shared memory, {tile.Stages - 1} of them on"),
                 "their way. In a tile, 16-byte pieces of odd rows change places by fours, so that no two threads meet in a bank.",
             ],
-            "ILGPU.Runtime.Cuda");
+            TensorFrame.Using(plan));
         writer.Line($"/// <summary>Tensor-core kernel for layers {KernelFile.Describe(plan.Layer).Replace("->", "→")}.</summary>");
         KernelFile.MarkGenerated(writer);
         using (writer.Block($"internal static class {name}"))
-        using (Open(writer, GpuEmitter.Name(plan, tile.Role, "mma"), $"For {rows} rows of x."))
         {
-            using (writer.Indent())
-            using (writer.Indent())
-            using (writer.Block())
-            {
-                new Body(writer, plan, tile).Write();
-            }
+            TensorFrame.Write(
+                writer, plan, GpuEmitter.Name(plan, tile.Role, "mma"), $"For {rows} rows of x.", tile.Threads, tile.MinGroups,
+                body => new Body(body, plan, tile).Write());
         }
 
         return new SourceFile(name + ".g.cs", writer.ToString());

@@ -38,6 +38,24 @@ internal sealed class PtxBuffer(string name, byte[] data, PtxBufferUse use)
             : throw new PtxException($"Byte {unwritten} of buffer '{name}' ({data.Length} bytes) has not been written.");
     }
 
+    public void CopyIn(long offset, ReadOnlySpan<byte> source)
+    {
+        CheckCopy(offset, source.Length);
+        source.CopyTo(data.AsSpan((int)offset));
+        _written?.AsSpan((int)offset, source.Length).Fill(true);
+    }
+
+    public void CopyOut(long offset, Span<byte> target)
+    {
+        CheckCopy(offset, target.Length);
+        if (_written is not null && _written.AsSpan((int)offset, target.Length).Contains(false))
+        {
+            throw new PtxException($"The host copies bytes of buffer '{name}' that nobody has written, from {offset} on.");
+        }
+
+        data.AsSpan((int)offset, target.Length).CopyTo(target);
+    }
+
     public void BeginRun(int granule)
     {
         _shift = BitOperations.Log2((uint)granule);
@@ -122,6 +140,14 @@ internal sealed class PtxBuffer(string name, byte[] data, PtxBufferUse use)
         if (_written is not null && _written.AsSpan((int)offset, bytes).Contains(false))
         {
             throw Fault(offset, "reads", "which has not been written");
+        }
+    }
+
+    private void CheckCopy(long offset, int bytes)
+    {
+        if (offset < 0 || offset + bytes > data.Length)
+        {
+            throw new PtxException($"The host copies {bytes} bytes at offset {offset} of buffer '{name}' ({data.Length} bytes), which are not in it.");
         }
     }
 

@@ -76,6 +76,12 @@ internal sealed class PtxMemory
     public T[] Read<T>(long address)
         where T : unmanaged => Find((ulong)address, out _).Read<T>();
 
+    /// <summary>Copies from the host into a buffer, as the driver does between runs.</summary>
+    public void CopyIn(ulong address, ReadOnlySpan<byte> data) => Find(address, out long offset).CopyIn(offset, data);
+
+    /// <summary>Copies from a buffer to the host; what nobody has written throws.</summary>
+    public void CopyOut(ulong address, Span<byte> data) => Find(address, out long offset).CopyOut(offset, data);
+
     internal static bool IsGlobal(ulong address) => address < PtxSharedMemory.GenericWindow;
 
     /// <summary>Begins a run, of which threads' accesses to the same bytes are compared.</summary>
