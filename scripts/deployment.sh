@@ -26,9 +26,11 @@ readonly single=(-p:PublishAot=false -p:PublishSingleFile=true --self-contained 
 publish aot examples/AotStoryteller
 publish jit examples/AotStoryteller "${single[@]}"
 publish r2r examples/AotStoryteller "${single[@]}" -p:PublishReadyToRun=true
+publish load Q4Gen.Benchmarks/NativeLoad
 publish onnx Q4Gen.Benchmarks/OnnxLayers "${single[@]}"
 # The package brings its libraries for Windows along.
 rm -f "$output"/onnx/*.dll
 "$output/onnx/OnnxLayers" write "$output/onnx/layers.onnx"
 
 dotnet run -c Release --project Q4Gen.Benchmarks -- deployment "$output" "$@"
+echo "To load gigabytes in an instant: dotnet run -c Release --project Q4Gen.Benchmarks -- instant --native $output/load/NativeLoad"

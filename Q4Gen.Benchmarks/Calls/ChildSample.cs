@@ -9,16 +9,13 @@ internal static class ChildSample
 {
     /// <summary>Runs the command in a child and reads what it printed.</summary>
     /// <exception cref="InvalidOperationException">The child failed.</exception>
-    public static T Run<T>(params ReadOnlySpan<string> arguments)
-    {
-        using Process process = Start(arguments);
-        process.StandardInput.Close();
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return process.ExitCode == 0
-            ? JsonSerializer.Deserialize<T>(output)!
-            : throw new InvalidOperationException($"'{string.Join(' ', arguments.ToArray())}' ended with exit code {process.ExitCode} in a child process: {output}");
-    }
+    public static T Run<T>(params ReadOnlySpan<string> arguments) => Read<T>(Start(arguments));
+
+    /// <summary>The same of another program that prints such a sample.</summary>
+    /// <exception cref="InvalidOperationException">It is not there, or failed.</exception>
+    public static T RunProgram<T>(string path, params string[] arguments) => File.Exists(path)
+        ? Read<T>(Start(new ProcessStartInfo(path, arguments)))
+        : throw new InvalidOperationException($"There is no '{path}'; scripts/deployment.sh publishes it.");
 
     /// <summary>Starts the command in a child, with both ends of its pipes.</summary>
     /// <exception cref="InvalidOperationException">The child did not start.</exception>
@@ -27,8 +24,25 @@ internal static class ChildSample
         string host = Environment.ProcessPath ?? throw new InvalidOperationException("The path of this program is unknown, so no child can be started.");
         bool isDotnet = Path.GetFileNameWithoutExtension(host).Equals("dotnet", StringComparison.OrdinalIgnoreCase);
         string[] prefix = isDotnet ? [Assembly.GetExecutingAssembly().Location] : [];
-        var start = new ProcessStartInfo(host, [.. prefix, .. arguments]) { RedirectStandardOutput = true, RedirectStandardInput = true };
-        return Process.Start(start) ?? throw new InvalidOperationException($"'{host}' did not start.");
+        return Start(new ProcessStartInfo(host, [.. prefix, .. arguments]));
+    }
+
+    private static Process Start(ProcessStartInfo start)
+    {
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardInput = true;
+        return Process.Start(start) ?? throw new InvalidOperationException($"'{start.FileName}' did not start.");
+    }
+
+    private static T Read<T>(Process started)
+    {
+        using Process process = started;
+        process.StandardInput.Close();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode == 0
+            ? JsonSerializer.Deserialize<T>(output)!
+            : throw new InvalidOperationException($"'{process.StartInfo.FileName} {string.Join(' ', process.StartInfo.ArgumentList)}' ended with exit code {process.ExitCode}: {output}");
     }
 
     /// <summary>Prints a sample for the parent.</summary>

@@ -21,7 +21,8 @@ internal static class InstantCommand
         Option<int> gigabytes = Number("--gigabytes", "Gigabytes of layers, at least.", standard: 2, min: 1, max: 64);
         Option<int> loads = Number("--loads", "Loads of each file, each in a process of its own, of which medians are taken.", standard: 5, min: 1, max: 100);
         Option<string> folder = LoadCommand.Folder();
-        var command = new Command("instant", "Time to load packed layers beside layers in rows, and memory of two processes that share a file (Linux).") { gigabytes, loads, folder };
+        var native = new Option<FileInfo?>("--native") { Description = "NativeLoad as one native executable, which scripts/deployment.sh publishes; it loads the packed file, too." };
+        var command = new Command("instant", "Time to load packed layers beside layers in rows, and memory of two processes that share a file (Linux).") { gigabytes, loads, folder, native };
         command.SetAction(result =>
         {
             if (!OperatingSystem.IsLinux())
@@ -40,7 +41,7 @@ internal static class InstantCommand
                     PackedFile.Write(packed, source);
                 }
 
-                Print(("rows", rows), ("packed", packed), result.GetRequiredValue(loads));
+                Print(("rows", rows), ("packed", packed), result.GetValue(native)?.FullName, result.GetRequiredValue(loads));
             }
             finally
             {
@@ -68,25 +69,35 @@ internal static class InstantCommand
             }
             else
             {
-                ChildSample.Print(Sample(result.GetRequiredValue(path)));
+                ChildSample.Print(InstantSample.Take(result.GetRequiredValue(path)));
             }
         });
         return command;
     }
 
-    private static void Print((string Name, string Path) rows, (string Name, string Path) packed, int loads)
+    private static void Print((string Name, string Path) rows, (string Name, string Path) packed, string? native, int loads)
     {
         LoadCommand.Warm(rows.Path);
         LoadCommand.Warm(packed.Path);
+        List<(string Name, Func<InstantSample> Take)> programs =
+        [
+            (rows.Name, () => ChildSample.Run<InstantSample>(ChildName, rows.Path)), (packed.Name, () => ChildSample.Run<InstantSample>(ChildName, packed.Path)),
+        ];
+        if (native is not null)
+        {
+            programs.Add(("packed, native", () => ChildSample.RunProgram<InstantSample>(native, packed.Path)));
+        }
 
-        // In turns, so that what else happens on the machine meets both.
-        (InstantSample Rows, InstantSample Packed)[] samples =
-            [.. Enumerable.Range(0, loads).Select(_ => (ChildSample.Run<InstantSample>(ChildName, rows.Path), ChildSample.Run<InstantSample>(ChildName, packed.Path)))];
-        InstantSample one = samples[0].Packed;
+        // In turns, so that what else happens on the machine meets all.
+        InstantSample[][] samples = [.. Enumerable.Range(0, loads).Select(_ => programs.Select(static program => program.Take()).ToArray())];
+        InstantSample one = samples[0][1];
         Line($"{one.Bytes / 1e9:F2} GB of packed weights in {one.Layers} layers, {loads} loads of each file, each in a fresh process");
         Line($"{"open and load, ms",-20}{"median",9}{"fastest",9}{"slowest",9}{"again",9}{"first row",11}   (again: a second time in the same process; first row: every layer once)");
-        Times(rows.Name, [.. samples.Select(static s => s.Rows)]);
-        Times(packed.Name, [.. samples.Select(static s => s.Packed)]);
+        for (int i = 0; i < programs.Count; i++)
+        {
+            Times(programs[i].Name, [.. samples.Select(round => round[i])]);
+        }
+
         Line($"two processes, MB   {"",3}{"Rss",9}{"RssAnon",9}{"RssFile",9}{"Pss",9}   (each with the file loaded, after every layer ran once)");
         Memory(rows.Name, rows.Path);
         Memory(packed.Name, packed.Path);
@@ -129,55 +140,18 @@ internal static class InstantCommand
         }
     }
 
-    private static InstantSample Sample(string path)
-    {
-        double first = Load(path, out LoadedModel model, out SafetensorsFile file);
-        double row = RunAll(model);
-        Linear4Bit[] layers = Layers(model);
-        double again = Load(path, out _, out SafetensorsFile second);
-        second.Dispose();
-        file.Dispose();
-        return new InstantSample(first, again, row, layers.Sum(static layer => layer.ByteLength), layers.Length);
-    }
-
     /// <summary>Loads, runs, says so, and tells the memory when the parent asks; stays until the parent is done.</summary>
     private static void Hold(string path)
     {
-        Load(path, out LoadedModel model, out SafetensorsFile file);
+        InstantSample.Load(path, out LoadedModel model, out SafetensorsFile file);
         file.Dispose();
-        RunAll(model);
+        InstantSample.RunAll(model);
         Console.WriteLine("ready");
         Console.ReadLine();
         ChildSample.Print(SharedMemory.Now());
         Console.ReadLine();
         GC.KeepAlive(model);
     }
-
-    private static double Load(string path, out LoadedModel model, out SafetensorsFile file)
-    {
-        long start = Stopwatch.GetTimestamp();
-        file = SafetensorsFile.Open(path);
-        model = new LoadedModel();
-        model.Load(file, "model");
-        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-    }
-
-    private static double RunAll(LoadedModel model)
-    {
-        long start = Stopwatch.GetTimestamp();
-        foreach (Linear4Bit layer in Layers(model))
-        {
-            layer.Forward(new float[layer.In], new float[layer.Out]);
-        }
-
-        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-    }
-
-    private static Linear4Bit[] Layers(LoadedModel model) =>
-        [.. model.Layers!.SelectMany(static b => (Linear4Bit[])[b.QProj, b.KProj, b.VProj, b.OProj, b.GateProj, b.UpProj, b.DownProj])];
-
-    /// <summary>What a child measured.</summary>
-    private sealed record InstantSample(double LoadMilliseconds, double AgainMilliseconds, double FirstRowMilliseconds, long Bytes, int Layers);
 
     /// <summary>Physical memory of this process in bytes, from /proc/self/smaps_rollup.</summary>
     /// <param name="Rss">All of it.</param>

@@ -168,7 +168,7 @@ public sealed partial class ModelLoad
     private int CountInSource(string path)
     {
         string start = path.Length == 0 ? "" : path + ".";
-        var indices = new SortedSet<int>();
+        var indices = new List<int>();
         foreach (string name in Weights.Names)
         {
             int end = name.Length > start.Length ? name.IndexOf('.', start.Length) : -1;
@@ -180,15 +180,22 @@ public sealed partial class ModelLoad
             }
         }
 
-        if (indices.Count > 0 && indices.Max != indices.Count - 1)
+        // Each element has several tensors.
+        indices.Sort();
+        int count = 0;
+        foreach (int index in indices)
         {
-            int missing = Enumerable.Range(0, indices.Count).First(index => !indices.Contains(index));
-            throw new WeightFormatException(
-                $"{Weights.Description}: it has tensors under '{Join(path, Index(indices.Max))}' but none under "
-                + $"'{Join(path, Index(missing))}'; the elements of '{path}' must be numbered from 0 without a gap.");
+            if (index > count)
+            {
+                throw new WeightFormatException(
+                    $"{Weights.Description}: it has tensors under '{Join(path, Index(indices[^1]))}' but none under "
+                    + $"'{Join(path, Index(count))}'; the elements of '{path}' must be numbered from 0 without a gap.");
+            }
+
+            count = index + 1;
         }
 
-        return indices.Count;
+        return count;
     }
 
     private static string Index(int index) => index.ToString(CultureInfo.InvariantCulture);

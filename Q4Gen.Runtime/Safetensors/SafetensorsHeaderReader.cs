@@ -71,7 +71,11 @@ internal ref struct SafetensorsHeaderReader
         while (Next() == JsonTokenType.PropertyName)
         {
             string key = Text();
-            Expect(JsonTokenType.String, SafetensorsText.MetadataKey, $"a string under {SafetensorsText.Quote(key)}");
+            if (Next() != JsonTokenType.String)
+            {
+                throw Unexpected(SafetensorsText.MetadataKey, $"a string under {SafetensorsText.Quote(key)}");
+            }
+
             if (!Metadata.TryAdd(key, Text()))
             {
                 throw Broken($"{SafetensorsText.MetadataKey} has {SafetensorsText.Quote(key)} twice, but keys are unique");
@@ -155,8 +159,13 @@ internal ref struct SafetensorsHeaderReader
 
     private long[] ReadIntegers(string name, string field)
     {
-        Expect(JsonTokenType.StartArray, name, $"a list of non-negative integers as {field}");
-        var values = new List<long>();
+        if (Next() != JsonTokenType.StartArray)
+        {
+            throw Unexpected(name, $"a list of non-negative integers as {field}");
+        }
+
+        Span<long> values = stackalloc long[SafetensorsText.MaxRank];
+        int count = 0;
         while (Next() != JsonTokenType.EndArray)
         {
             if (_json.TokenType != JsonTokenType.Number || _json.ValueSpan[0] == (byte)'-' || !_json.TryGetInt64(out long value))
@@ -164,15 +173,15 @@ internal ref struct SafetensorsHeaderReader
                 throw Broken($"tensor {SafetensorsText.Quote(name)} has {Found()} in {field}, but only non-negative integers below 2^63 are expected");
             }
 
-            if (values.Count == SafetensorsText.MaxRank)
+            if (count == values.Length)
             {
                 throw Broken($"tensor {SafetensorsText.Quote(name)} has more than {SafetensorsText.MaxRank} numbers in {field}");
             }
 
-            values.Add(value);
+            values[count++] = value;
         }
 
-        return [.. values];
+        return values[..count].ToArray();
     }
 
     private JsonTokenType Next() => _json.Read() ? _json.TokenType : JsonTokenType.None;
@@ -181,9 +190,12 @@ internal ref struct SafetensorsHeaderReader
     {
         if (Next() != type)
         {
-            throw Broken($"{(name == SafetensorsText.MetadataKey ? name : $"tensor {SafetensorsText.Quote(name)}")} has {Found()}, but {expected} is expected");
+            throw Unexpected(name, expected);
         }
     }
+
+    private readonly WeightFormatException Unexpected(string name, string expected) =>
+        Broken($"{(name == SafetensorsText.MetadataKey ? name : $"tensor {SafetensorsText.Quote(name)}")} has {Found()}, but {expected} is expected");
 
     private readonly string Found() => _json.TokenType switch
     {

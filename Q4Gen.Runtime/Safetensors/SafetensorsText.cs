@@ -22,6 +22,8 @@ internal static class SafetensorsText
 
     private const int LongestQuote = 120;
 
+    private static readonly TensorType[] s_types = Enum.GetValues<TensorType>();
+
     /// <summary>The format's name for an element type.</summary>
     public static string TypeName(TensorType type) => type switch
     {
@@ -34,7 +36,7 @@ internal static class SafetensorsText
     /// <summary>The element type of a name; false where there is none.</summary>
     public static bool TryParseType(string name, out TensorType type)
     {
-        foreach (TensorType candidate in Enum.GetValues<TensorType>())
+        foreach (TensorType candidate in s_types)
         {
             if (TypeName(candidate) == name)
             {
@@ -48,7 +50,7 @@ internal static class SafetensorsText
     }
 
     /// <summary>All names of element types, for messages.</summary>
-    public static string TypeNames() => string.Join(", ", Enum.GetValues<TensorType>().Select(TypeName));
+    public static string TypeNames() => string.Join(", ", s_types.Select(TypeName));
 
     /// <summary>
     /// Text from a file for a message: in quotes, cut to a readable length, with control characters escaped, so that

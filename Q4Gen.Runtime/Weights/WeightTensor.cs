@@ -169,18 +169,12 @@ public sealed class WeightTensor
         bytes = ElementSize(type);
         foreach (long size in shape)
         {
-            if (size < 0)
+            if (size < 0 || (size > 0 && bytes > long.MaxValue / size))
             {
                 return false;
             }
 
-            Int128 product = (Int128)bytes * size;
-            if (product > long.MaxValue)
-            {
-                return false;
-            }
-
-            bytes = (long)product;
+            bytes *= size;
         }
 
         return true;

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using Q4Gen.Gpu;
 using Q4Gen.Tests.Kernels;
 using Q4Gen.Tests.Packaging;
 using Storyteller.Commands;
@@ -34,6 +36,7 @@ public class AotStorytellerTests
             Assert.StartsWith("One day, a cat", told, StringComparison.Ordinal);
             Assert.Equal(await UnderTheJitAsync(arguments), told);
             await AWrongOptionGetsOneSentenceAsync(native);
+            await ItsGpuKernelsArePtxAsync(native);
         }
         finally
         {
@@ -54,6 +57,20 @@ public class AotStorytellerTests
         CommandResult result = await native.RunAsync("--temperature", "warm");
         Assert.Equal(2, result.ExitCode);
         Assert.Equal("--temperature is 'warm'; it must be a number from 0. See --help.", result.Output.Trim());
+    }
+
+    /// <summary>Kernels for GPUs are in it as PTX, and nothing of ILGPU; without a driver it says so in one sentence.</summary>
+    private static async Task ItsGpuKernelsArePtxAsync(NativeExecutable native)
+    {
+        Assert.DoesNotContain("ILGPU", await native.AssembliesAsync(), StringComparison.Ordinal);
+        string text = System.Text.Encoding.Latin1.GetString(await File.ReadAllBytesAsync(native.Path, TestContext.Current.CancellationToken));
+        Assert.Contains(".visible .entry Decode_128x384_g32_mma(", text, StringComparison.Ordinal);
+        if (!NativeLibrary.TryLoad(CudaDriver.Library, out _))
+        {
+            CommandResult none = await native.RunAsync("--gpu");
+            Assert.Equal(2, none.ExitCode);
+            Assert.StartsWith($"There is no CUDA device: the driver's library '{CudaDriver.Library}' was not found.", none.Output, StringComparison.Ordinal);
+        }
     }
 
     private static string Story(CommandResult result)

@@ -14,6 +14,10 @@ internal sealed record NativeExecutable(string Path, string BuildOutput)
     public Task<CommandResult> RunAsync(params string[] arguments) =>
         DotnetCommand.RunAsync(Path, Folder, arguments, environment: null, TestContext.Current.CancellationToken);
 
+    /// <summary>The assemblies that its methods come from, a line each: symbols, in the file beside it, begin with their names.</summary>
+    public async Task<string> AssembliesAsync() => string.Join(
+        '\n', Regex.Matches(await ToolAsync("nm", Path + ".dbg"), @"^[0-9a-f]+ [tT] ([A-Za-z0-9]+_[A-Za-z0-9]+)_", RegexOptions.Multiline).Select(static match => match.Groups[1].Value).Distinct());
+
     /// <summary>The machine code of a kernel, an instruction a line; empty where the executable does not have it.</summary>
     /// <param name="kernel">The kernel's name, such as <c>Gemv_4096x11008_g128_avx2</c>.</param>
     public async Task<string> DisassembleAsync(string kernel)

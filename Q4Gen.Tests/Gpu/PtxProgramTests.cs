@@ -36,7 +36,7 @@ public sealed class PtxProgramTests : IDisposable
             GpuKernelRegistry.Register(shape, () => Family(s_program.Value, shape));
         }
 
-        _gpu = InterpretedDriver.Open();
+        _gpu = InterpretedGpu.Open();
     }
 
     public void Dispose() => _gpu.Dispose();
@@ -120,7 +120,7 @@ public sealed class PtxProgramTests : IDisposable
     public void TheBestTargetIsTaken(int major, int minor, string target)
     {
         Linear4BitShape shape = s_shapes[2];
-        using GpuContext gpu = InterpretedDriver.Open(major, minor);
+        using GpuContext gpu = InterpretedGpu.Open(major, minor);
         using Linear4Bit layer = LayerData.Random(shape, seed: 7).CreateLayer().To(gpu);
         using GpuTensor x = GpuTensor.From(gpu, new Half[shape.In], 1, shape.In);
         InterpretedDriver.LoadedTargets.Clear();
@@ -131,7 +131,7 @@ public sealed class PtxProgramTests : IDisposable
     [Fact]
     public void WhatIsWrongIsSaid()
     {
-        GpuUnavailableException old = Assert.Throws<GpuUnavailableException>(() => InterpretedDriver.Open(7, 5));
+        GpuUnavailableException old = Assert.Throws<GpuUnavailableException>(() => InterpretedGpu.Open(7, 5));
         Assert.Contains("is too old for this program, which has its kernels in PTX for compute capability 8.0 and newer", old.Message, StringComparison.Ordinal);
 
         // A library that was built for ILGPU: the tests' own layers.
@@ -153,7 +153,7 @@ public sealed class PtxProgramTests : IDisposable
             Family(s_program.Value, s_shapes[0]), new PtxKernel("broken", static () => "ret.now;"u8, 1, 1, 1, 32)));
         Assert.StartsWith("The CUDA driver does not take the kernel broken: error 719, ", broken.Message, StringComparison.Ordinal);
         Assert.EndsWith("line 1: it is broken", broken.Message, StringComparison.Ordinal);
-        GpuUnavailableException newer = Assert.Throws<GpuUnavailableException>(() => ((PtxKernels)InterpretedDriver.Open(8, 6).Kernels).Load(
+        GpuUnavailableException newer = Assert.Throws<GpuUnavailableException>(() => ((PtxKernels)InterpretedGpu.Open(8, 6).Kernels).Load(
             Family(Load([new(64, 32, 32)], "sm_90"), new(64, 32, 32)), new PtxKernel("new", static () => default, 1, 1, 1, 32)));
         Assert.Contains("are in PTX for sm_90, which this device, sm_86, does not run", newer.Message, StringComparison.Ordinal);
     }

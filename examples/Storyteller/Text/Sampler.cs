@@ -9,6 +9,7 @@ public sealed class Sampler
     private readonly float _temperature;
     private readonly float _topP;
     private readonly float[] _probabilities;
+    private readonly float[] _likely;
     private readonly int[] _tokens;
 
     /// <summary>A sampler with its own random numbers.</summary>
@@ -34,6 +35,7 @@ public sealed class Sampler
         _temperature = temperature;
         _topP = topP;
         _probabilities = new float[vocabulary];
+        _likely = new float[vocabulary];
         _tokens = new int[vocabulary];
     }
 
@@ -45,20 +47,18 @@ public sealed class Sampler
             return TensorPrimitives.IndexOfMax(logits);
         }
 
-        // Unnormalised probabilities, likeliest first; the largest is 1, so none overflows.
-        Span<float> weights = _probabilities;
-        TensorPrimitives.Subtract(logits, TensorPrimitives.Max(logits), weights);
-        TensorPrimitives.Divide(weights, -_temperature, weights);
-        for (int i = 0; i < _tokens.Length; i++)
-        {
-            _tokens[i] = i;
-        }
+        // Unnormalised probabilities; the largest is 1, so none overflows.
+        Span<float> all = _probabilities;
+        TensorPrimitives.Subtract(logits, TensorPrimitives.Max(logits), all);
+        TensorPrimitives.Divide(all, _temperature, all);
+        TensorPrimitives.Exp(all, all);
+        double total = Sum(all);
 
-        weights.Sort(_tokens.AsSpan());
+        // Sorting all tokens would take longer than a layer. Those that are this unlikely do not reach 1 - top-p even
+        // together, so that the likelier ones reach top-p without them.
+        Span<float> weights = _likely.AsSpan(0, SelectLikely(all, (float)((1 - _topP) * total / all.Length)));
+        weights.Sort(_tokens.AsSpan(0, weights.Length));
         TensorPrimitives.Negate(weights, weights);
-        TensorPrimitives.Exp(weights, weights);
-
-        double total = Sum(weights);
         int kept = 0;
         double mass = 0;
         while (kept < weights.Length && mass < _topP * total)
@@ -74,6 +74,22 @@ public sealed class Sampler
         }
 
         return _tokens[chosen];
+    }
+
+    /// <summary>Tokens of at least so much weight, with the weights' negatives, for sorting puts the smallest first; how many.</summary>
+    private int SelectLikely(ReadOnlySpan<float> weights, float least)
+    {
+        int count = 0;
+        for (int token = 0; token < weights.Length; token++)
+        {
+            if (weights[token] >= least)
+            {
+                _likely[count] = -weights[token];
+                _tokens[count++] = token;
+            }
+        }
+
+        return count;
     }
 
     private static double Sum(ReadOnlySpan<float> weights)

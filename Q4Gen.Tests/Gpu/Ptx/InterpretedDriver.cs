@@ -1,10 +1,7 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
-using Q4Gen.Gpu;
-using Q4Gen.Tests.Gpu.Ptx;
 
-namespace Q4Gen.Tests.Gpu;
+namespace Q4Gen.Tests.Gpu.Ptx;
 
 /// <summary>
 /// The part of CUDA's driver that programs without ILGPU call, over the interpreter of PTX: what they hand a GPU runs, text and
@@ -51,18 +48,14 @@ internal static unsafe class InterpretedDriver
     /// <summary>Entries that were launched, in order.</summary>
     public static List<string> Launched { get; } = [];
 
-    /// <summary>Bytes that may be allocated at a time; tests of what happens where there are fewer change it.</summary>
-    public static long MostBytes { get; set; } = 1 << 28;
+    /// <summary>Bytes that may be allocated at a time.</summary>
+    public const long MostBytes = 1 << 28;
 
     /// <summary>Whether kernels are not run, for tests of what runs before.</summary>
     public static bool SkipsLaunches { get; set; }
 
-    /// <summary>A GPU on this driver.</summary>
-    public static GpuContext Open(int major = 9, int minor = 0)
-    {
-        var device = new GpuDevice(0, "Interpreter", major, minor, 1, MostBytes);
-        return new GpuContext(CudaBackend.Open(new CudaApi(static name => s_exports[name]), device), "the interpreter of PTX");
-    }
+    /// <summary>Where a function is, by its name.</summary>
+    public static nint Export(string name) => s_exports[name];
 
     [UnmanagedCallersOnly]
     private static int DeviceGet(int* device, int ordinal)
