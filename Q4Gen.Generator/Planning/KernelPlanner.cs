@@ -43,7 +43,7 @@ internal static class KernelPlanner
         Isa.Avx2,
         new EquatableArray<RowsPlan>([new(4, 1, 1), new(1, 1, 1, IsFixedPoint: true)]),
         PrefetchBytes,
-        MinPackedRows: 16,
+        MinPackedRows: 18,
         new TilePlan(Rows: 6, TailRows: 3, Panels: 1, ExpandSteps: 64, UnrolledColumns: 2));
 
     /// <summary>Four vectors a panel; Arm has 32 registers, SSE 16. One row: two sums for each are eight.</summary>

@@ -20,7 +20,7 @@ internal static class Variants
     private static readonly int[] s_ahead = [0, 1024, 2048, 4096, 8192];
 
     /// <summary>From how many rows on packing them may pay; a kernel of few rows reads weights again for each handful.</summary>
-    private static readonly int[] s_packedFrom = [4, 8, 12, 16, 24, 32, 48];
+    private static readonly int[] s_packedFrom = [4, 8, 12, 18, 24, 32, 48];
 
     /// <summary>The rows that have a choice of their own; kernels with 8-bit activations serve few and many alike.</summary>
     public static TunedRows[] RowsOf(LayerPrecision precision) =>

@@ -4,7 +4,7 @@
 //
 // Gemv   one row of x, 1 panel at a time; x in 24-bit fixed point, sums in integers.
 // Rows4  4 rows of x, 1 panel at a time; nibbles expanded in registers.
-// Gemm   from 16 rows of x on: panels expanded to float32 512 columns at a time, tiles of
+// Gemm   from 18 rows of x on: panels expanded to float32 512 columns at a time, tiles of
 //        6 rows of x by 16 outputs.
 #nullable enable
 #pragma warning disable CS0436
@@ -47,7 +47,7 @@ internal sealed class Linear4Bit_64x176_g32_avx2 : Linear4BitKernel
 
     public override int TailTileRows => 3;
 
-    public override int MinTiledRows => 16;
+    public override int MinTiledRows => 18;
 
     public override void Run(in KernelCall call, int firstPanel, int endPanel)
     {
