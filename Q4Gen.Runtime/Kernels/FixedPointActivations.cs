@@ -55,16 +55,6 @@ public static unsafe class FixedPointActivations
 
     private const byte None = 0xFF;
 
-    // Four columns of four bytes each, lowest digit first: where the bytes of the two lower digits and of the highest go,
-    // for columns 0 to 3 and, into the gaps, for columns 4 to 7.
-    private static Vector128<byte> LowDigits03 => Vector128.Create(0, 8, None, None, 4, 12, None, None, 1, 9, None, None, 5, 13, None, None);
-
-    private static Vector128<byte> LowDigits47 => Vector128.Create(None, None, 0, 8, None, None, 4, 12, None, None, 1, 9, None, None, 5, 13);
-
-    private static Vector128<byte> HighDigit03 => Vector128.Create(2, 10, None, None, 6, 14, None, None, None, None, None, None, None, None, None, None);
-
-    private static Vector128<byte> HighDigit47 => Vector128.Create(None, None, 2, 10, None, None, 6, 14, None, None, None, None, None, None, None, None);
-
     /// <summary>Prepares the rows of a row-major call from <paramref name="firstRow"/> on, in this thread's scratch memory.</summary>
     /// <param name="call">The call.</param>
     /// <param name="shape">The layer's shape, whose groups are whole steps.</param>
@@ -169,8 +159,15 @@ public static unsafe class FixedPointActivations
         sum += units;
         high += (digits << 8) >> 24;
         Vector128<byte> columns03 = digits.GetLower().AsByte(), columns47 = digits.GetUpper().AsByte();
-        Vector128<byte> low = Vector128.Shuffle(columns03, LowDigits03) | Vector128.Shuffle(columns47, LowDigits47);
-        Vector128<byte> top = Vector128.Shuffle(columns03, HighDigit03) | Vector128.Shuffle(columns47, HighDigit47);
+
+        // Four columns of four bytes each, lowest digit first: where the bytes of the two lower digits and of the highest go,
+        // for columns 0 to 3 and, into the gaps, for columns 4 to 7. Written out here: as properties NativeAOT called one of them.
+        Vector128<byte> low =
+            Vector128.Shuffle(columns03, Vector128.Create(0, 8, None, None, 4, 12, None, None, 1, 9, None, None, 5, 13, None, None))
+            | Vector128.Shuffle(columns47, Vector128.Create(None, None, 0, 8, None, None, 4, 12, None, None, 1, 9, None, None, 5, 13));
+        Vector128<byte> top =
+            Vector128.Shuffle(columns03, Vector128.Create(2, 10, None, None, 6, 14, None, None, None, None, None, None, None, None, None, None))
+            | Vector128.Shuffle(columns47, Vector128.Create(None, None, 2, 10, None, None, 6, 14, None, None, None, None, None, None, None, None));
         low.AsInt32().StoreUnsafe(ref words);
         Unsafe.WriteUnaligned(ref Unsafe.As<int, byte>(ref Unsafe.Add(ref words, 4)), top.AsInt64().ToScalar());
     }
