@@ -11,6 +11,9 @@ internal sealed class CudaBackend : DeviceBackend
     private readonly CudaApi _api;
     private readonly int _device;
     private readonly nint _context;
+    private readonly HashSet<CudaMemory> _memory = [];
+    private readonly Lock _lock = new();
+    private bool _isDisposed;
 
     private CudaBackend(CudaApi api, int device, nint context, int target)
     {
@@ -44,8 +47,10 @@ internal sealed class CudaBackend : DeviceBackend
     }
 
     /// <summary>The driver, with this thread bound to the device.</summary>
+    /// <exception cref="ObjectDisposedException">The context is disposed.</exception>
     public CudaApi Api()
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, typeof(GpuContext));
         _api.Bind(_context);
         return _api;
     }
@@ -53,7 +58,30 @@ internal sealed class CudaBackend : DeviceBackend
     public override DeviceMemory Allocate(long bytes)
     {
         nint address = Api().Allocate(bytes);
-        return address != 0 ? new CudaMemory(this, address, bytes) : throw new OutOfMemoryException();
+        if (address == 0)
+        {
+            throw new OutOfMemoryException();
+        }
+
+        var memory = new CudaMemory(this, address, bytes);
+        lock (_lock)
+        {
+            _memory.Add(memory);
+        }
+
+        return memory;
+    }
+
+    /// <summary>Frees memory; nothing where it is free already, or was given back with all the rest.</summary>
+    public void Free(CudaMemory memory)
+    {
+        lock (_lock)
+        {
+            if (_memory.Remove(memory))
+            {
+                Api().Free(memory.Address);
+            }
+        }
     }
 
     public override bool IsOutOfMemory(Exception exception) => exception is OutOfMemoryException;
@@ -64,27 +92,32 @@ internal sealed class CudaBackend : DeviceBackend
 
     public override void Synchronize() => Api().Synchronize();
 
-    // The process may hold the context elsewhere, too; memory of layers and tensors that live on is given back with them.
-    public override void Dispose() => _api.Release(_device);
+    // All memory: the process may hold CUDA's context elsewhere, too, and then nothing would be freed with it.
+    public override void Dispose()
+    {
+        lock (_lock)
+        {
+            foreach (CudaMemory memory in _memory)
+            {
+                Api().Free(memory.Address);
+            }
+
+            _memory.Clear();
+            _isDisposed = true;
+        }
+
+        _api.Release(_device);
+    }
 }
 
 /// <summary>Memory from the driver.</summary>
 internal sealed class CudaMemory(CudaBackend backend, nint address, long bytes) : DeviceMemory
 {
-    private nint _address = address;
-
-    public override nint Address => _address;
+    public override nint Address => address;
 
     public override long Bytes => bytes;
 
-    public override void Dispose()
-    {
-        nint address = Interlocked.Exchange(ref _address, 0);
-        if (address != 0)
-        {
-            backend.Api().Free(address);
-        }
-    }
+    public override void Dispose() => backend.Free(this);
 }
 
 /// <summary>A stream of the driver's.</summary>

@@ -71,6 +71,32 @@ public sealed class PtxProgramTests : IDisposable
     }
 
     [Fact]
+    public void ADisposedContextGivesBackEverything()
+    {
+        int before = InterpretedDriver.Allocated;
+        GpuContext gpu = InterpretedGpu.Open();
+        Linear4Bit layer = LayerData.Random(s_shapes[0], seed: 9).CreateLayer().To(gpu);
+        GpuTensor x = GpuTensor.From(gpu, new float[s_shapes[0].In], 1, s_shapes[0].In);
+        GpuTensor y = layer.Forward(x);
+        x.Dispose();
+        Assert.True(InterpretedDriver.Allocated > before);
+        gpu.Dispose();
+        Assert.Equal(before, InterpretedDriver.Allocated);
+        Assert.Throws<ObjectDisposedException>(() => y.Download(new float[s_shapes[0].Out]));
+
+        // In whatever order: nothing is freed twice.
+        y.Dispose();
+        layer.Dispose();
+        Assert.Equal(before, InterpretedDriver.Allocated);
+
+        using GpuContext other = InterpretedGpu.Open();
+        using Linear4Bit one = LayerData.Random(s_shapes[0], seed: 9).CreateLayer().To(other);
+        int with = InterpretedDriver.Allocated;
+        one.RemoveFrom(other);
+        Assert.True(InterpretedDriver.Allocated < with);
+    }
+
+    [Fact]
     public void RowsDecideTheKernel()
     {
         Linear4BitShape shape = s_shapes[1];

@@ -14,6 +14,7 @@ internal static unsafe class InterpretedDriver
 
     private static readonly Lock s_lock = new();
     private static readonly PtxMemory s_memory = new();
+    private static readonly HashSet<nint> s_allocated = [];
     private static readonly List<PtxProgram> s_modules = [];
     private static readonly List<PtxEntry> s_functions = [];
     private static readonly Dictionary<string, nint> s_exports = new(StringComparer.Ordinal)
@@ -50,6 +51,18 @@ internal static unsafe class InterpretedDriver
 
     /// <summary>Bytes that may be allocated at a time.</summary>
     public const long MostBytes = 1 << 28;
+
+    /// <summary>Allocations that nobody has freed.</summary>
+    public static int Allocated
+    {
+        get
+        {
+            lock (s_lock)
+            {
+                return s_allocated.Count;
+            }
+        }
+    }
 
     /// <summary>Whether kernels are not run, for tests of what runs before.</summary>
     public static bool SkipsLaunches { get; set; }
@@ -103,13 +116,23 @@ internal static unsafe class InterpretedDriver
         }
 
         nint result = 0;
-        int error = Try(() => result = (nint)s_memory.AddUnwritten<byte>($"allocation {s_memory.Buffers.Count}", (int)bytes, PtxBufferUse.ReadWrite));
+        int error = Try(() =>
+        {
+            result = (nint)s_memory.AddUnwritten<byte>($"allocation {s_memory.Buffers.Count}", (int)bytes, PtxBufferUse.ReadWrite);
+            s_allocated.Add(result);
+        });
         *address = result;
         return error;
     }
 
     [UnmanagedCallersOnly]
-    private static int Free(nint address) => Try(static () => { });
+    private static int Free(nint address) => Try(() =>
+    {
+        if (!s_allocated.Remove(address))
+        {
+            throw new InvalidOperationException("memory is freed that is not allocated");
+        }
+    });
 
     [UnmanagedCallersOnly]
     private static int MemoryInfo(nuint* free, nuint* total)
