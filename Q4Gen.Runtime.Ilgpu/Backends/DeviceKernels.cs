@@ -8,6 +8,9 @@ namespace Q4Gen.Gpu;
 /// </summary>
 internal abstract class DeviceKernels
 {
+    /// <summary>The most groups that a grid has in its second dimension. CUDA C++ Programming Guide, "Technical Specifications".</summary>
+    public const int MaxGroups = 65535;
+
     /// <summary>The kernels of a shape.</summary>
     /// <exception cref="GpuUnavailableException">The program has kernels of that shape, but not in the form that this device takes.</exception>
     public abstract LayerKernels Of(Linear4BitShape shape);
@@ -46,17 +49,11 @@ internal abstract class DeviceKernels
 
     /// <summary>Thread groups side by side over outputs, of which <see cref="InputKernels.AddOffsets"/> has several a row.</summary>
     protected static int OffsetGroups(int outFeatures) => Math.Min((outFeatures + InputKernels.Threads - 1) / InputKernels.Threads, MaxGroups);
-
-    /// <summary>The most groups that a grid has in its second dimension. CUDA C++ Programming Guide, "Technical Specifications".</summary>
-    protected const int MaxGroups = 65535;
 }
 
 /// <summary>Queues the kernels of one shape.</summary>
 internal abstract class LayerKernels(Linear4BitShape shape)
 {
-    /// <summary>The most groups that a grid has in its second dimension. CUDA C++ Programming Guide, "Technical Specifications".</summary>
-    private const int MaxRowGroups = 65535;
-
     /// <summary>Threads of a SIMT group: one warp.</summary>
     protected const int WarpThreads = 32;
 
@@ -85,9 +82,9 @@ internal abstract class LayerKernels(Linear4BitShape shape)
     {
         bool isGeneric = !HasSimtKernels || !isAligned;
         int rowsPerGroup = isGeneric || rows == 1 ? 1 : GpuKernelFamily.SimtRows;
-        for (int first = 0; first < rows; first += MaxRowGroups * rowsPerGroup)
+        for (int first = 0; first < rows; first += DeviceKernels.MaxGroups * rowsPerGroup)
         {
-            int count = Math.Min(rows - first, MaxRowGroups * rowsPerGroup);
+            int count = Math.Min(rows - first, DeviceKernels.MaxGroups * rowsPerGroup);
             RunSimt(
                 queue,
                 isGeneric ? SimtRole.Generic : rowsPerGroup == 1 ? SimtRole.Gemv : SimtRole.Rows4,
