@@ -35,9 +35,9 @@ internal static class KernelPlanner
     /// <summary>
     /// 16 registers and two vectors a panel. One row: byte products with three digits of x take fewer instructions than
     /// turning nibbles into floats, and make six 16-bit sums. Four rows share the floats, which then take fewer: eight
-    /// running sums. Many: 6 × 2 accumulators, two registers for weights, one for x. A
-    /// loop over single columns is 24 instructions, and takes 8 to 15 % longer where it happens to begin at a multiple of 64 bytes;
-    /// one over two is no matter of luck.
+    /// running sums. Many: 6 × 2 accumulators, two registers for weights, one for x. A loop over single columns is 24
+    /// instructions, and takes 8 to 15 % longer where its method happens to begin at a multiple of 64 bytes; one over two is no
+    /// matter of luck.
     /// </summary>
     private static readonly IsaPlan s_avx2 = new(
         Isa.Avx2,

@@ -8,9 +8,6 @@ internal sealed class GpuStorage(GpuStream stream, long bytes)
 
     public GpuStream Stream => stream;
 
-    /// <summary>Where it lies on the device.</summary>
-    public nint Address => _buffer.Address;
-
     /// <summary>Some of its bytes; the memory may be larger than was asked for.</summary>
     public DeviceRange Bytes(long first, long count) => _buffer.All.Part(first, count);
 
